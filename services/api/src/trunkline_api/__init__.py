@@ -1,0 +1,1 @@
+"""The public API: businesses, keys, contacts, runs, and the providers' callbacks."""

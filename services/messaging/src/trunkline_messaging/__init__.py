@@ -1,0 +1,1 @@
+"""Sending messages: WhatsApp texts and the news of their delivery."""

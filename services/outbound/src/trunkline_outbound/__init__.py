@@ -1,0 +1,1 @@
+"""Placing calls: audiences, claims, pacing, and each contact dialled at most once."""

@@ -1,0 +1,1 @@
+"""Keeping recordings: fetch, check, store, and tell that they are stored."""

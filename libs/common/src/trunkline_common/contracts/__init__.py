@@ -1,0 +1,53 @@
+"""Every event there is, written out, with the service that owns it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from trunkline_common.contracts import api, messaging, outbound, recordings
+from trunkline_common.contracts.envelope import Envelope, Event
+
+OWNED: Final[dict[str, tuple[type[Event], ...]]] = {
+    "api": (
+        api.BusinessCreated,
+        api.ChannelChanged,
+        api.RunRequested,
+        api.RunAudienceAdded,
+        api.RunAudienceClosed,
+        api.MessageRequested,
+        api.CallStatusReported,
+        api.CallTwimlFetched,
+        api.RecordingReported,
+        api.MessageStatusReported,
+    ),
+    "outbound": (
+        outbound.RunStarted,
+        outbound.RunRejected,
+        outbound.RunProgressed,
+        outbound.RunCompleted,
+        outbound.JobEnded,
+        outbound.RunMessageDue,
+        outbound.CallDialled,
+        outbound.CallAnswered,
+        outbound.CallEnded,
+        outbound.CallUnknown,
+    ),
+    "messaging": (
+        messaging.MessageAccepted,
+        messaging.MessageSent,
+        messaging.MessageDelivered,
+        messaging.MessageRead,
+        messaging.MessageFailed,
+        messaging.MessageUnknown,
+    ),
+    "recordings": (
+        recordings.RecordingStored,
+        recordings.RecordingFailed,
+    ),
+}
+
+EVENTS: Final[dict[str, type[Event]]] = {
+    event.name: event for owned in OWNED.values() for event in owned
+}
+
+__all__ = ["EVENTS", "OWNED", "Envelope", "Event"]

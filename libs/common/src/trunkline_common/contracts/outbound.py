@@ -1,0 +1,155 @@
+"""Facts the outbound service publishes. Only outbound may publish these; anyone may hear them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from trunkline_common.contracts.envelope import Event
+
+CallOutcome = Literal["answered", "machine", "busy", "no_answer", "failed", "canceled"]
+FinalJobState = Literal["done", "skipped", "cancelled", "exhausted", "unknown"]
+
+
+class RunStarted(Event):
+    """The audience is frozen and claims may be handed out."""
+
+    name: ClassVar[str] = "run.started.v1"
+    subject_field: ClassVar[str] = "run_id"
+
+    run_id: str
+    total: int
+    rejects: int
+
+
+class RunRejected(Event):
+    """The run can never start; nothing was sent."""
+
+    name: ClassVar[str] = "run.rejected.v1"
+    subject_field: ClassVar[str] = "run_id"
+
+    run_id: str
+    reason: str
+
+
+class RunProgressed(Event):
+    """How many jobs are in each state and outcome; at most one per run and second.
+
+    `version` only grows, so a reader that kept a higher one drops this.
+    """
+
+    name: ClassVar[str] = "run.progressed.v1"
+    subject_field: ClassVar[str] = "run_id"
+
+    run_id: str
+    version: int
+    total: int
+    states: dict[str, int]
+    outcomes: dict[str, int]
+
+
+class RunCompleted(Event):
+    """Every job of the run is in a final state, and no claim is open."""
+
+    name: ClassVar[str] = "run.completed.v1"
+    subject_field: ClassVar[str] = "run_id"
+
+    run_id: str
+    version: int
+    total: int
+    states: dict[str, int]
+    outcomes: dict[str, int]
+
+
+class JobEnded(Event):
+    """One contact's turn in a run is over, with the reason."""
+
+    name: ClassVar[str] = "job.ended.v1"
+    subject_field: ClassVar[str] = "run_id"
+
+    run_id: str
+    seq: int
+    contact_id: str
+    state: FinalJobState
+    outcome: str | None = None
+    reason: str
+
+
+class RunMessageDue(Event):
+    """A WhatsApp job's turn: messaging sends it once, under this attempt."""
+
+    name: ClassVar[str] = "run.message_due.v1"
+    subject_field: ClassVar[str] = "attempt_id"
+
+    run_id: str
+    seq: int
+    attempt_id: str
+    channel_id: str
+    contact_id: str
+    to: str
+    text: str
+
+
+class CallDialled(Event):
+    """The provider accepted a call of ours, whoever brought the news."""
+
+    name: ClassVar[str] = "call.dialled.v1"
+    subject_field: ClassVar[str] = "call_id"
+
+    call_id: str
+    attempt_id: str
+    run_id: str
+    seq: int
+    contact_id: str
+    channel_id: str
+    account: str
+    provider_call_id: str
+    from_number: str
+    to_number: str
+    dialled_at: datetime
+
+
+class CallAnswered(Event):
+    """Somebody, or something, picked up."""
+
+    name: ClassVar[str] = "call.answered.v1"
+    subject_field: ClassVar[str] = "call_id"
+
+    call_id: str
+    attempt_id: str
+    run_id: str
+    seq: int
+    answered_at: datetime | None = None
+
+
+class CallEnded(Event):
+    """The call is over."""
+
+    name: ClassVar[str] = "call.ended.v1"
+    subject_field: ClassVar[str] = "call_id"
+
+    call_id: str
+    attempt_id: str
+    run_id: str
+    seq: int
+    contact_id: str
+    provider_call_id: str
+    outcome: CallOutcome
+    duration: int = Field(description="seconds")
+    answered_by: str | None = None
+    ended_at: datetime | None = None
+
+
+class CallUnknown(Event):
+    """Nobody can say whether the provider took the call; it is never dialled again by itself."""
+
+    name: ClassVar[str] = "call.unknown.v1"
+    subject_field: ClassVar[str] = "call_id"
+
+    call_id: str
+    attempt_id: str
+    run_id: str
+    seq: int
+    reason: str

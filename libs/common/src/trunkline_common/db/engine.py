@@ -1,0 +1,81 @@
+"""The engine of one process: a deadline on every wait, and a waker for whoever waits on rows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+
+from trunkline_common.db.wake import Waker, open_waker
+
+CONNECT_SECONDS = 5
+COMMAND_SECONDS = 30  # the client's own deadline: a dead peer cannot hold a worker for longer
+STATEMENT_MS = 25_000
+LOCK_MS = 10_000
+IDLE_IN_TRANSACTION_MS = 30_000
+
+_ASYNCPG = "postgresql+asyncpg"
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """One service's database: sessions to read and write with, and hints for its loops."""
+
+    engine: AsyncEngine
+    sessions: async_sessionmaker[AsyncSession]
+    waker: Waker
+
+
+def plain_url(url: str) -> str:
+    """The URL as asyncpg itself takes it."""
+    return re.sub(r"^postgres(ql)?(\+asyncpg)?://", "postgresql://", url)
+
+
+@asynccontextmanager
+async def open_database(
+    url: str,
+    *,
+    application: str,
+    pool_size: int = 8,
+    settings: Mapping[str, str] | None = None,
+) -> AsyncIterator[Database]:
+    """Open the pool; `application` is what pg_stat_activity shows.
+
+    No connection is made here, so a process starts while the database is away and says so in its
+    readiness instead.
+    """
+    server_settings = {
+        "application_name": application,
+        "timezone": "UTC",
+        "statement_timeout": str(STATEMENT_MS),
+        "lock_timeout": str(LOCK_MS),
+        "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_MS),
+        "tcp_keepalives_idle": "15",
+        "tcp_keepalives_interval": "5",
+        "tcp_keepalives_count": "3",
+        **(settings or {}),
+    }
+    engine = create_async_engine(
+        make_url(url).set(drivername=_ASYNCPG),
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_timeout=10,
+        pool_recycle=1800,
+        pool_use_lifo=True,
+        pool_pre_ping=True,
+        connect_args={
+            "timeout": CONNECT_SECONDS,
+            "command_timeout": COMMAND_SECONDS,
+            "server_settings": server_settings,
+        },
+    )
+    sessions = async_sessionmaker(engine, expire_on_commit=False, autoflush=False)
+    async with open_waker(plain_url(url), application=f"{application}:wake") as waker:
+        try:
+            yield Database(engine, sessions, waker)
+        finally:
+            await engine.dispose()

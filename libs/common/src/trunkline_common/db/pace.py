@@ -1,0 +1,82 @@
+"""How fast a sender may send: GCRA in one UPDATE, exact across workers and restarts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+TABLE_V1 = """
+CREATE TABLE pace (
+    sender     text PRIMARY KEY,
+    per_second double precision NOT NULL CHECK (per_second > 0),
+    tat        timestamptz NOT NULL DEFAULT '-infinity',
+    granted    integer NOT NULL DEFAULT 0
+) WITH (fillfactor = 50);
+"""
+
+# Everything is read from the row itself and the clock at the moment of its lock: a joined copy of
+# the row, or a time taken before waiting for the lock, would grant the same second twice.
+_RESERVE = text(
+    """
+UPDATE pace
+   SET granted = CASE
+           WHEN tat > clock_timestamp() + make_interval(secs => :horizon) THEN 0
+           ELSE least(:wanted, 1 + floor(per_second * extract(epoch FROM
+                clock_timestamp() + make_interval(secs => :horizon)
+                - greatest(tat, clock_timestamp()))))
+       END,
+       tat = CASE
+           WHEN tat > clock_timestamp() + make_interval(secs => :horizon) THEN tat
+           ELSE greatest(tat, clock_timestamp()) + make_interval(secs => least(:wanted,
+                1 + floor(per_second * extract(epoch FROM
+                clock_timestamp() + make_interval(secs => :horizon)
+                - greatest(tat, clock_timestamp())))) / per_second)
+       END
+ WHERE sender = :sender
+RETURNING granted, per_second, extract(epoch FROM tat - clock_timestamp()) AS ends_in
+"""
+)
+_SET = text(
+    """
+INSERT INTO pace (sender, per_second) VALUES (:sender, :per_second)
+ON CONFLICT (sender) DO UPDATE SET per_second = :per_second
+ WHERE pace.per_second <> :per_second
+"""
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """How many may go; the i-th of them `first_in + i * interval` seconds from now.
+
+    With nothing granted, `first_in` is when to ask again.
+    """
+
+    count: int
+    first_in: float
+    interval: float
+
+
+async def set_pace(session: AsyncSession, sender: str, per_second: float) -> None:
+    """Let a sender send this many requests a second from now on."""
+    await session.execute(_SET, {"sender": sender, "per_second": per_second})
+
+
+async def reserve(
+    session: AsyncSession, sender: str, *, wanted: int, horizon: float = 1.0
+) -> Grant:
+    """Reserve up to `wanted` departures within the next `horizon` seconds.
+
+    A sender without a row has no pace of its own. Unused reservations are not given back.
+    """
+    parameters = {"sender": sender, "wanted": wanted, "horizon": horizon}
+    row = (await session.execute(_RESERVE, parameters)).first()
+    if row is None:
+        return Grant(wanted, 0.0, 0.0)
+    interval = 1 / float(row.per_second)
+    ends_in = float(row.ends_in)
+    if row.granted == 0:
+        return Grant(0, max(ends_in - horizon, 0.0), interval)
+    return Grant(row.granted, max(ends_in - row.granted * interval, 0.0), interval)

@@ -1,0 +1,42 @@
+"""Identifiers of everything that Trunkline keeps: a prefix that says what it is, and a UUIDv7.
+
+The text form (`run_01k9…`, TypeID's alphabet) is the only form: the same in URLs, rows, logs and
+messages, so that one search finds everything about one thing.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import uuid_utils
+
+_ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base32, as TypeID has it
+_BODY: Final = re.compile(r"^[0-7][0-9a-hjkmnp-tv-z]{25}$")
+
+BUSINESS: Final = "biz"
+KEY: Final = "key"
+CHANNEL: Final = "chn"
+CONTACT: Final = "con"
+IMPORT: Final = "imp"
+RUN: Final = "run"
+ATTEMPT: Final = "att"
+CALL: Final = "call"
+MESSAGE: Final = "msg"
+RECORDING: Final = "rec"
+
+
+def new_id(prefix: str) -> str:
+    """A new id such as `run_01k9zv…`: ids made later sort later, to the millisecond."""
+    number = uuid_utils.uuid7().int
+    return prefix + "_" + "".join(_ALPHABET[(number >> shift) & 31] for shift in range(125, -1, -5))
+
+
+def new_event_id() -> str:
+    """A new event id: a plain UUIDv7, as CloudEvents consumers expect."""
+    return str(uuid_utils.uuid7())
+
+
+def is_id(text: str, prefix: str) -> bool:
+    """Whether `text` has the form of an id of this kind. Says nothing of its existence."""
+    return text.startswith(prefix + "_") and _BODY.match(text[len(prefix) + 1 :]) is not None

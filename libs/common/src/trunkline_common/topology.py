@@ -1,0 +1,215 @@
+"""Where every message goes. Data only: `broker.declare` turns it into RabbitMQ objects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from trunkline_common.contracts import OWNED, api, messaging, outbound, recordings
+from trunkline_common.contracts.envelope import Event
+
+SERVICES: Final = ("api", "outbound", "messaging", "recordings")
+LADDER: Final = (5, 30, 300)  # seconds before attempt 2, 3 and 4; then the dead queue
+
+UNROUTED_EXCHANGE: Final = "trunkline.unrouted"
+UNROUTED_QUEUE: Final = "unrouted"
+UNROUTED_MAX_LENGTH: Final = 10_000
+DEAD_EXCHANGE: Final = "trunkline.dead"
+DEAD_MAX_LENGTH: Final = 100_000
+DELIVERY_LIMIT: Final = 10  # only a seat belt against crash loops: attempts are counted by us
+
+_RUNGS: Final = {5: "5s", 30: "30s", 300: "5m"}
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """One lane of one service: what it hears, how much it may hold, how much is fetched ahead."""
+
+    name: str
+    service: str
+    hears: tuple[type[Event], ...]
+    max_length: int = 200_000
+    prefetch: int = 200
+    retry_after: tuple[int, ...] = LADDER
+
+    def retry_queue(self, seconds: int) -> str:
+        """The queue that holds a message back for this many seconds."""
+        return f"{self.name}.retry.{_RUNGS[seconds]}"
+
+    @property
+    def retry_queues(self) -> tuple[str, ...]:
+        return tuple(self.retry_queue(seconds) for seconds in self.retry_after)
+
+    @property
+    def dead_queue(self) -> str:
+        return f"{self.name}.dead"
+
+
+OUTBOUND_CONTROL: Final = Queue(
+    "outbound.control",
+    "outbound",
+    hears=(api.RunRequested, api.ChannelChanged),
+)
+OUTBOUND_AUDIENCE: Final = Queue(
+    "outbound.audience",
+    "outbound",
+    hears=(api.RunAudienceAdded, api.RunAudienceClosed),
+    max_length=20_000,
+    prefetch=8,
+)
+OUTBOUND_CALLBACKS: Final = Queue(
+    "outbound.callbacks",
+    "outbound",
+    hears=(api.CallStatusReported, api.CallTwimlFetched),
+)
+OUTBOUND_RESULTS: Final = Queue(
+    "outbound.results",
+    "outbound",
+    hears=(
+        messaging.MessageAccepted,
+        messaging.MessageSent,
+        messaging.MessageDelivered,
+        messaging.MessageRead,
+        messaging.MessageFailed,
+        messaging.MessageUnknown,
+    ),
+)
+MESSAGING_HIGH: Final = Queue(
+    "messaging.high", "messaging", hears=(api.MessageRequested, api.ChannelChanged)
+)
+MESSAGING_DEFAULT: Final = Queue(
+    "messaging.default", "messaging", hears=(api.MessageStatusReported,)
+)
+MESSAGING_BROADCASTS: Final = Queue(
+    "messaging.broadcasts", "messaging", hears=(outbound.RunMessageDue,)
+)
+RECORDINGS_DEFAULT: Final = Queue(
+    "recordings.default", "recordings", hears=(api.RecordingReported, api.ChannelChanged)
+)
+API_PROJECTIONS: Final = Queue(
+    "api.projections",
+    "api",
+    hears=(
+        outbound.RunStarted,
+        outbound.RunRejected,
+        outbound.RunProgressed,
+        outbound.RunCompleted,
+        outbound.JobEnded,
+        outbound.CallDialled,
+        outbound.CallAnswered,
+        outbound.CallEnded,
+        outbound.CallUnknown,
+        messaging.MessageAccepted,
+        messaging.MessageSent,
+        messaging.MessageDelivered,
+        messaging.MessageRead,
+        messaging.MessageFailed,
+        messaging.MessageUnknown,
+        recordings.RecordingStored,
+        recordings.RecordingFailed,
+    ),
+)
+
+QUEUES: Final[tuple[Queue, ...]] = (
+    API_PROJECTIONS,
+    OUTBOUND_CONTROL,
+    OUTBOUND_AUDIENCE,
+    OUTBOUND_CALLBACKS,
+    OUTBOUND_RESULTS,
+    MESSAGING_HIGH,
+    MESSAGING_DEFAULT,
+    MESSAGING_BROADCASTS,
+    RECORDINGS_DEFAULT,
+)
+
+
+def exchange_of(service: str) -> str:
+    """The topic exchange that only this service writes to."""
+    return f"trunkline.{service}"
+
+
+def hints_of(service: str) -> str:
+    """The fanout exchange of hints to this service's processes."""
+    return f"trunkline.hints.{service}"
+
+
+def owner_of(event: type[Event]) -> str:
+    """The service that may publish this event."""
+    return next(service for service, owned in OWNED.items() if event in owned)
+
+
+def routing_key(business_id: str, name: str) -> str:
+    """The key of one event of one business."""
+    return f"{business_id}.{name}"
+
+
+def heard_of_business(business_id: str) -> str:
+    """The binding of a business's own tap."""
+    return f"{business_id}.#"
+
+
+def heard_by_all_businesses(name: str) -> str:
+    """The binding that hears one event of every business."""
+    return f"*.{name}"
+
+
+def queues_of(service: str) -> tuple[Queue, ...]:
+    """The lanes of one service."""
+    return tuple(queue for queue in QUEUES if queue.service == service)
+
+
+def bindings(queue: Queue) -> tuple[tuple[str, str], ...]:
+    """(exchange, binding key) for everything that a queue hears.
+
+    A key has one word for the business and the event's own words after it.
+    """
+    return tuple(
+        (exchange_of(owner_of(event)), heard_by_all_businesses(event.name)) for event in queue.hears
+    )
+
+
+def queue_arguments(queue: Queue) -> dict[str, str | int]:
+    """Arguments of a work queue."""
+    return {
+        "x-queue-type": "quorum",
+        "x-delivery-limit": DELIVERY_LIMIT,
+        "x-dead-letter-exchange": DEAD_EXCHANGE,
+        "x-dead-letter-routing-key": queue.dead_queue,
+        "x-dead-letter-strategy": "at-least-once",
+        "x-overflow": "reject-publish",
+        "x-max-length": queue.max_length,
+    }
+
+
+def retry_arguments(queue: Queue, seconds: int) -> dict[str, str | int]:
+    """Arguments of one rung: one time to live for all, then back to the work queue."""
+    return {
+        "x-queue-type": "quorum",
+        "x-message-ttl": seconds * 1000,
+        "x-dead-letter-exchange": "",
+        "x-dead-letter-routing-key": queue.name,
+        "x-dead-letter-strategy": "at-least-once",
+        "x-overflow": "reject-publish",
+        "x-max-length": queue.max_length,
+        "x-delivery-limit": DELIVERY_LIMIT,
+    }
+
+
+def dead_arguments() -> dict[str, str | int]:
+    """Arguments of a dead queue: nobody consumes it, so nothing may push it out."""
+    return {
+        "x-queue-type": "quorum",
+        "x-overflow": "reject-publish",
+        "x-max-length": DEAD_MAX_LENGTH,
+        "x-delivery-limit": DELIVERY_LIMIT,
+    }
+
+
+def unrouted_arguments() -> dict[str, str | int]:
+    """Arguments of the queue of facts that nobody hears: the newest are worth keeping."""
+    return {
+        "x-queue-type": "quorum",
+        "x-overflow": "drop-head",
+        "x-max-length": UNROUTED_MAX_LENGTH,
+        "x-delivery-limit": DELIVERY_LIMIT,
+    }

@@ -1,0 +1,1 @@
+"""Faults to order: what should go wrong, with which request, how often."""

@@ -1,0 +1,264 @@
+"""The telephone exchange: takes each call through its life, at the speed that was asked for."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from uuid import uuid4
+
+from trunkline_sandbox.agenda import Agenda
+from trunkline_sandbox.courier import Courier
+from trunkline_sandbox.fates import Outcome, call_fate
+from trunkline_sandbox.mailbox import Mishaps
+from trunkline_sandbox.tally import Tally
+from trunkline_sandbox.voice.accounts import Account, Accounts
+from trunkline_sandbox.voice.archive import Archive
+from trunkline_sandbox.voice.calls import Call, CallStatus
+from trunkline_sandbox.voice.herald import Herald
+from trunkline_sandbox.voice.line import Line
+from trunkline_sandbox.voice.orders import CallOrder
+from trunkline_sandbox.voice.progress import call_parameters, signed_letter
+from trunkline_sandbox.voice.recordings import Recording, Source, recording_of
+from trunkline_sandbox.voice.script import Script, UnusableScriptError, read_script
+from trunkline_sandbox.witness import Entry
+
+SETUP_SECONDS = 1.0
+# The answer to the create request should leave before the first callback: real time, any speed.
+HEAD_START = 0.02
+# Twilio lets the phone ring a little longer than asked.
+TIMEOUT_GRACE = 5.0
+APOLOGY_SECONDS = 4.0
+PROCESSING_SECONDS = 2.0
+
+ERROR_FETCH = 11200
+ERROR_SCRIPT = 12100
+
+
+def real_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Tempo:
+    """How dice fall and how fast time runs."""
+
+    seed: int
+    speed: float
+    mix: Mapping[Outcome, float]
+    now: Callable[[], datetime] = real_now
+
+
+class Exchange:
+    """All calls of all accounts. Each step looks whether its call is over: cancels cross steps."""
+
+    def __init__(
+        self,
+        tempo: Tempo,
+        agenda: Agenda,
+        courier: Courier,
+        accounts: Accounts,
+        archive: Archive,
+        herald: Herald,
+        tally: Tally,
+    ) -> None:
+        self._tempo = tempo
+        self._agenda = agenda
+        self._courier = courier
+        self._tally = tally
+        self._accounts = accounts
+        self._archive = archive
+        self._herald = herald
+        self._lines: dict[str, Line] = {}
+
+    def accept(self, account: Account, order: CallOrder, public_url: str, mishaps: Mishaps) -> Call:
+        """Take a call on. When this returns, the witness has it."""
+        at = self._tempo.now()
+        nth = self._tally.accepted_for(account.account_sid, order.to)
+        call = Call(
+            sid=f"CA{uuid4().hex}",
+            account_sid=account.account_sid,
+            order=order,
+            fate=call_fate(self._tempo.seed, order.to, nth, self._tempo.mix),
+            public_url=public_url,
+            created=at,
+            updated=at,
+            mishaps=mishaps,
+        )
+        self._archive.add_call(call)
+        self._herald.call_accepted(call, nth)
+        self._agenda.after(HEAD_START, partial(self._line(call).enter, call))
+        return call
+
+    def hang_up(self, call: Call) -> None:
+        """End a call on the customer's word: canceled before the answer, completed after it."""
+        if call.status != "in-progress":
+            self._end(call, "canceled", 0)
+            return
+        talked = (self._tempo.now() - call.updated).total_seconds() * self._tempo.speed
+        self._end(call, "completed", math.ceil(talked))
+
+    def delete_recording(self, recording: Recording) -> None:
+        call = self._archive.call(recording.account_sid, recording.call_sid)
+        recording.deleted = True
+        if call is not None:
+            self._herald.recording_moved(recording, call)
+
+    def remember(self, entry: Entry) -> None:
+        """Take in one line of an earlier process's log."""
+        fate = None
+        if entry["kind"] == "call_accepted":
+            fate = call_fate(self._tempo.seed, entry["to"], entry["nth"], self._tempo.mix)
+        self._archive.remember(entry, fate)
+
+    def resume(self) -> None:
+        """Go on with what an earlier process left open: a provider's restart loses no call."""
+        for call in self._archive.unfinished():
+            if call.initiated:
+                self._line(call).rejoin()
+            if call.status == "in-progress":
+                talk = call.fate.talk_seconds
+                self._later(talk, partial(self._end, call, "completed", math.ceil(talk)))
+            elif call.status == "ringing":
+                self._await_pick_up(call)
+            elif call.initiated:
+                self._later(SETUP_SECONDS, partial(self._ring, call))
+            else:
+                self._line(call).enter(call)
+        for recording in self._archive.unprocessed():
+            self._later(PROCESSING_SECONDS, partial(self._publish_recording, recording))
+
+    def _line(self, call: Call) -> Line:
+        line = self._lines.get(call.account_sid)
+        if line is None:
+            account = partial(self._accounts.get, call.account_sid)
+            line = self._lines[call.account_sid] = Line(self._agenda, account, self._dial)
+        return line
+
+    def _later(self, seconds: float, action: Callable[[], None]) -> None:
+        self._agenda.after(seconds / self._tempo.speed, action)
+
+    def _dial(self, call: Call) -> None:
+        call.initiated = True
+        call.started = self._tempo.now()
+        self._herald.call_moved(call, "initiated", "initiated", call.started)
+        if call.fate.outcome == "failed":
+            call.sip_code = call.fate.sip_code
+            self._later(SETUP_SECONDS, partial(self._end, call, "failed", 0))
+        else:
+            self._later(SETUP_SECONDS, partial(self._ring, call))
+
+    def _ring(self, call: Call) -> None:
+        if call.over:
+            return
+        call.status = "ringing"
+        self._herald.call_moved(call, "ringing", "ringing", self._tempo.now())
+        self._await_pick_up(call)
+
+    def _await_pick_up(self, call: Call) -> None:
+        patience = call.order.timeout + TIMEOUT_GRACE
+        rings = call.fate.ring_seconds
+        if call.fate.picks_up and rings <= patience:
+            self._later(rings, partial(self._pick_up, call))
+        elif call.fate.outcome == "busy":
+            self._later(rings, partial(self._end, call, "busy", 0))
+        else:
+            self._later(min(rings, patience), partial(self._end, call, "no-answer", 0))
+
+    def _pick_up(self, call: Call) -> None:
+        if call.over:
+            return
+        at = self._tempo.now()
+        call.status = "in-progress"
+        if call.order.machine_detection:
+            call.answered_by = _answered_by(call)
+        self._herald.call_moved(call, "answered", "in-progress", at)
+        if call.order.record:
+            self._record(call, "OutboundAPI")
+        if call.order.twiml:
+            self._perform(call, call.order.twiml)
+        else:
+            self._courier.submit(f"{call.sid}:script", partial(self._fetch_script, call))
+
+    async def _fetch_script(self, call: Call) -> None:
+        sources = [(call.order.url, call.order.method)]
+        if call.order.fallback_url:
+            sources.append((call.order.fallback_url, call.order.fallback_method))
+        for url, method in sources:
+            account = self._accounts.get(call.account_sid)
+            if account is None or call.over:
+                return
+            parameters = call_parameters(call, "in-progress")
+            letter = signed_letter(account, url, method, parameters)
+            reply = await self._courier.send(letter)
+            self._herald.note(
+                call, "twiml_fetch", url=url, status=reply.status, problem=reply.problem
+            )
+            if reply.fine:
+                self._perform(call, reply.text)
+                return
+            self._herald.note(call, "call_error", error_code=ERROR_FETCH, url=url)
+        self._apologise(call)
+
+    def _perform(self, call: Call, document: str) -> None:
+        try:
+            script = read_script(document)
+        except UnusableScriptError as error:
+            self._herald.note(call, "call_error", error_code=ERROR_SCRIPT, reason=str(error))
+            self._apologise(call)
+            return
+        if script.records and not call.order.record and not call.over:
+            self._record_message(call, script)
+        limit = min(call.fate.talk_seconds, float(call.order.time_limit))
+        seconds = min(script.seconds, limit)
+        self._later(seconds, partial(self._end, call, "completed", math.ceil(seconds)))
+
+    def _apologise(self, call: Call) -> None:
+        """Without a usable document Twilio says that an error has occurred, and hangs up."""
+        self._later(
+            APOLOGY_SECONDS, partial(self._end, call, "completed", math.ceil(APOLOGY_SECONDS))
+        )
+
+    def _end(self, call: Call, status: CallStatus, seconds: int) -> None:
+        if call.over:
+            return
+        call.status = status
+        call.ended = self._tempo.now()
+        call.duration = seconds
+        self._herald.call_moved(call, "completed", status, call.ended)
+        for recording in self._archive.recordings(call.account_sid, call.sid):
+            recording.status = "processing"
+            recording.seconds = max(1, seconds)
+            self._herald.recording_moved(recording, call)
+            self._later(PROCESSING_SECONDS, partial(self._publish_recording, recording))
+        if call.initiated:
+            self._line(call).leave()
+
+    def _record(self, call: Call, source: Source) -> Recording:
+        recording = recording_of(call, source, self._tempo.now())
+        self._archive.add_recording(recording)
+        self._herald.recording_moved(recording, call)
+        return recording
+
+    def _record_message(self, call: Call, script: Script) -> None:
+        recording = self._record(call, "RecordVerb")
+        recording.callback = script.recording_callback
+        recording.callback_method = script.recording_callback_method
+
+    def _publish_recording(self, recording: Recording) -> None:
+        call = self._archive.call(recording.account_sid, recording.call_sid)
+        if recording.deleted or call is None:
+            return
+        recording.status = "completed"
+        recording.updated = self._tempo.now()
+        self._herald.recording_moved(recording, call)
+
+
+def _answered_by(call: Call) -> str:
+    if call.fate.outcome != "machine":
+        return "human"
+    return (
+        "machine_end_beep"
+        if call.order.machine_detection == "DetectMessageEnd"
+        else ("machine_start")
+    )

@@ -1,0 +1,156 @@
+"""Businesses and their API keys."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from trunkline_api.store.rows import every, first, only
+
+
+@dataclass(frozen=True, slots=True)
+class Business:
+    """A tenant."""
+
+    id: str
+    name: str
+    country: str
+    time_zone: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """An API key as it is kept: without its secret."""
+
+    id: str
+    name: str
+    prefix: str
+    scopes: list[str]
+    expires_at: datetime | None
+    last_used_at: datetime | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class KeyInUse:
+    """What is needed to judge a presented key."""
+
+    id: str
+    business_id: str
+    country: str
+    secret_sha256: str
+    scopes: list[str]
+    usable: bool
+    stale: bool
+
+
+_ADD: Final = text(
+    """
+INSERT INTO businesses (id, name, country, time_zone) VALUES (:id, :name, :country, :time_zone)
+RETURNING id, name, country, time_zone, created_at
+"""
+)
+_GET: Final = text(
+    "SELECT id, name, country, time_zone, created_at FROM businesses WHERE id = :business_id"
+)
+_ADD_KEY: Final = text(
+    """
+INSERT INTO api_keys (id, business_id, name, prefix, secret_sha256, scopes, expires_at)
+VALUES (:id, :business_id, :name, :prefix, :digest, CAST(:scopes AS text[]),
+        CAST(:expires_at AS timestamptz))
+RETURNING id, name, prefix, scopes, expires_at, last_used_at, created_at
+"""
+)
+_KEYS: Final = text(
+    """
+SELECT id, name, prefix, scopes, expires_at, last_used_at, created_at FROM api_keys
+ WHERE business_id = :business_id AND revoked_at IS NULL AND id < :before
+ ORDER BY id DESC LIMIT :limit
+"""
+)
+_REVOKE: Final = text(
+    """
+UPDATE api_keys SET revoked_at = clock_timestamp()
+ WHERE business_id = :business_id AND id = :key_id AND revoked_at IS NULL
+RETURNING id
+"""
+)
+# The one query that asks for a key without its business: the key is what names the business.
+_USE: Final = text(
+    """
+SELECT api_keys.id, business_id, country, secret_sha256, scopes,
+       revoked_at IS NULL AND coalesce(expires_at > clock_timestamp(), true) AS usable,
+       coalesce(last_used_at < clock_timestamp() - interval '1 minute', true) AS stale
+  FROM api_keys JOIN businesses ON businesses.id = api_keys.business_id
+ WHERE api_keys.id = :key_id
+"""
+)
+_TOUCH: Final = text(
+    """
+UPDATE api_keys SET last_used_at = clock_timestamp()
+ WHERE business_id = :business_id AND id = :key_id
+   AND coalesce(last_used_at < clock_timestamp() - interval '1 minute', true)
+"""
+)
+
+
+async def add(session: AsyncSession, *, id: str, name: str, country: str, zone: str) -> Business:  # noqa: A002
+    """Add a tenant."""
+    values = {"id": id, "name": name, "country": country, "time_zone": zone}
+    return only(await session.execute(_ADD, values), Business)
+
+
+async def get(session: AsyncSession, business_id: str) -> Business | None:
+    """One tenant."""
+    return first(await session.execute(_GET, {"business_id": business_id}), Business)
+
+
+async def add_key(
+    session: AsyncSession,
+    *,
+    key_id: str,
+    business_id: str,
+    name: str,
+    prefix: str,
+    digest: str,
+    scopes: list[str],
+    expires_at: datetime | None,
+) -> Key:
+    """Keep a new key's digest."""
+    values = {
+        "id": key_id,
+        "business_id": business_id,
+        "name": name,
+        "prefix": prefix,
+        "digest": digest,
+        "scopes": scopes,
+        "expires_at": expires_at,
+    }
+    return only(await session.execute(_ADD_KEY, values), Key)
+
+
+async def keys(session: AsyncSession, business_id: str, *, before: str, limit: int) -> list[Key]:
+    """Keys that are not revoked, newest first."""
+    values = {"business_id": business_id, "before": before, "limit": limit}
+    return every(await session.execute(_KEYS, values), Key)
+
+
+async def revoke_key(session: AsyncSession, business_id: str, key_id: str) -> bool:
+    """Make a key useless; whether there was one."""
+    values = {"business_id": business_id, "key_id": key_id}
+    return (await session.execute(_REVOKE, values)).first() is not None
+
+
+async def key_in_use(session: AsyncSession, key_id: str) -> KeyInUse | None:
+    """The key that a caller presents."""
+    return first(await session.execute(_USE, {"key_id": key_id}), KeyInUse)
+
+
+async def touch_key(session: AsyncSession, business_id: str, key_id: str) -> None:
+    """Note that a key was used, at most once a minute."""
+    await session.execute(_TOUCH, {"business_id": business_id, "key_id": key_id})

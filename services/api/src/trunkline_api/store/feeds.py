@@ -1,0 +1,147 @@
+"""Audiences on their way to outbound: which run's turn it is, and who comes next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from trunkline_api.store.rows import every, first
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """One run whose audience has not left whole."""
+
+    run_id: str
+    business_id: str
+    list_id: str | None
+    after_position: int
+    after_contact: str
+    chunks: int
+    contacts: int
+    correlation_id: str
+    traceparent: str | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One contact of an audience and its place in it."""
+
+    position: int
+    contact_id: str
+    address: str
+    name: str | None
+    first_name: str | None
+    last_name: str | None
+    time_zone: str | None
+    variables: dict[str, str]
+
+
+_ADD: Final = text(
+    """
+INSERT INTO audience_feeds (run_id, business_id, list_id, correlation_id, traceparent)
+VALUES (:run_id, :business_id, :list_id, :correlation_id, :traceparent)
+"""
+)
+# Who was fed longest ago is next, so that a large audience does not hold up a small one.
+_NEXT: Final = text(
+    """
+SELECT run_id, business_id, list_id, after_position, after_contact, chunks, contacts,
+       correlation_id, traceparent, created_at
+  FROM audience_feeds
+ WHERE closed_at IS NULL
+ ORDER BY fed_at
+ LIMIT 1
+   FOR UPDATE SKIP LOCKED
+"""
+)
+_MEMBER: Final = (
+    "contacts.id AS contact_id, address, name, first_name, last_name, time_zone, variables"
+)
+_ON_LIST: Final = text(
+    f"""
+SELECT position, {_MEMBER}
+  FROM audience_members JOIN contacts ON contacts.id = contact_id
+ WHERE list_id = :list_id AND audience_members.business_id = :business_id
+   AND contacts.business_id = :business_id AND position > :after
+ ORDER BY position LIMIT :limit
+"""  # noqa: S608
+)
+# "All" are those who were there when the run was started; whoever is added meanwhile is not.
+_OF_BUSINESS: Final = text(
+    f"""
+SELECT 0 AS position, {_MEMBER}
+  FROM contacts
+ WHERE business_id = :business_id AND id > :after AND created_at <= :until
+ ORDER BY id LIMIT :limit
+"""  # noqa: S608
+)
+_ADVANCE: Final = text(
+    """
+UPDATE audience_feeds
+   SET after_position = :position, after_contact = :contact, chunks = chunks + 1,
+       contacts = contacts + :count, fed_at = clock_timestamp()
+ WHERE run_id = :run_id
+"""
+)
+_CLOSE: Final = text(
+    "UPDATE audience_feeds SET closed_at = clock_timestamp() WHERE run_id = :run_id"
+)
+
+
+async def add(
+    session: AsyncSession,
+    *,
+    run_id: str,
+    business_id: str,
+    list_id: str | None,
+    correlation_id: str,
+    traceparent: str | None,
+) -> None:
+    """Let a run's audience be fed."""
+    values = {
+        "run_id": run_id,
+        "business_id": business_id,
+        "list_id": list_id,
+        "correlation_id": correlation_id,
+        "traceparent": traceparent,
+    }
+    await session.execute(_ADD, values)
+
+
+async def take_next(session: AsyncSession) -> Feed | None:
+    """The feed whose turn it is, held by this transaction alone."""
+    return first(await session.execute(_NEXT), Feed)
+
+
+async def members(session: AsyncSession, feed: Feed, *, limit: int) -> list[Member]:
+    """Who comes after those that have left."""
+    values: dict[str, object] = {"business_id": feed.business_id, "limit": limit}
+    if feed.list_id is None:
+        values |= {"after": feed.after_contact, "until": feed.created_at}
+        rows = await session.execute(_OF_BUSINESS, values)
+    else:
+        values |= {"after": feed.after_position, "list_id": feed.list_id}
+        rows = await session.execute(_ON_LIST, values)
+    return every(rows, Member, parsed=("variables",))
+
+
+async def advance(session: AsyncSession, feed: Feed, last: Member, count: int) -> None:
+    """One more chunk has left, up to this member."""
+    values = {
+        "run_id": feed.run_id,
+        "position": last.position,
+        "contact": last.contact_id,
+        "count": count,
+    }
+    await session.execute(_ADVANCE, values)
+
+
+async def close(session: AsyncSession, run_id: str) -> None:
+    """Nobody is left."""
+    await session.execute(_CLOSE, {"run_id": run_id})

@@ -1,0 +1,170 @@
+"""Runs as they were asked for, and what outbound says of them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from trunkline_common.contracts.api import ChannelKind
+from trunkline_api.store.rows import every, first, only
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One campaign and how far it is."""
+
+    id: str
+    business_id: str
+    name: str
+    channel: ChannelKind
+    channel_id: str
+    audience: str
+    list_id: str | None
+    content: dict[str, Any]
+    policy: dict[str, Any]
+    state: str
+    reason: str | None
+    total: int | None
+    rejects: int | None
+    states: dict[str, int]
+    outcomes: dict[str, int]
+    correlation_id: str
+    created_at: datetime
+    requested_at: datetime | None
+    started_at: datetime | None
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewRun:
+    """A draft."""
+
+    id: str
+    business_id: str
+    name: str
+    channel: ChannelKind
+    channel_id: str
+    audience: str
+    list_id: str | None
+    content: dict[str, Any]
+    policy: dict[str, Any]
+    correlation_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunContact:
+    """How one contact's turn ended."""
+
+    seq: int
+    contact_id: str
+    state: str
+    outcome: str | None
+    reason: str
+    ended_at: datetime
+
+
+_COLUMNS: Final = (
+    "id, business_id, name, channel, channel_id, audience, list_id, content, policy, state,"
+    " reason, total, rejects, states, outcomes, correlation_id, created_at, requested_at,"
+    " started_at, ended_at"
+)
+_PARSED: Final = ("content", "policy", "states", "outcomes")
+_ADD: Final = text(
+    f"""
+INSERT INTO runs (id, business_id, name, channel, channel_id, audience, list_id, content, policy,
+                  correlation_id)
+VALUES (:id, :business_id, :name, :channel, :channel_id, :audience, :list_id,
+        CAST(:content AS jsonb), CAST(:policy AS jsonb), :correlation_id)
+RETURNING {_COLUMNS}
+"""
+)
+_GET: Final = text(
+    f"SELECT {_COLUMNS} FROM runs WHERE business_id = :business_id AND id = :run_id"  # noqa: S608
+)
+_LOCK: Final = text(
+    f"SELECT {_COLUMNS} FROM runs WHERE business_id = :business_id AND id = :run_id"  # noqa: S608
+    " FOR UPDATE"
+)
+_PAGE: Final = text(
+    f"""
+SELECT {_COLUMNS} FROM runs WHERE business_id = :business_id AND id < :before
+ ORDER BY id DESC LIMIT :limit
+"""  # noqa: S608
+)
+_REQUEST: Final = text(
+    f"""
+UPDATE runs SET state = 'starting', requested_at = clock_timestamp(),
+                correlation_id = :correlation_id
+ WHERE business_id = :business_id AND id = :run_id AND state = 'draft'
+RETURNING {_COLUMNS}
+"""  # noqa: S608
+)
+_SCRIPT: Final = text(
+    """
+SELECT content FROM runs
+ WHERE business_id = :business_id AND id = :run_id AND channel_id = :channel_id
+"""
+)
+_CONTACTS: Final = text(
+    """
+SELECT seq, contact_id, state, outcome, reason, ended_at FROM run_contacts
+ WHERE business_id = :business_id AND run_id = :run_id AND seq > :after
+ ORDER BY seq LIMIT :limit
+"""
+)
+
+
+async def add(session: AsyncSession, new: NewRun) -> Run:
+    """Keep a draft."""
+    values = {name: getattr(new, name) for name in NewRun.__slots__}
+    values["content"] = json.dumps(new.content)
+    values["policy"] = json.dumps(new.policy)
+    return only(await session.execute(_ADD, values), Run, parsed=_PARSED)
+
+
+async def get(session: AsyncSession, business_id: str, run_id: str) -> Run | None:
+    """One run of a business."""
+    values = {"business_id": business_id, "run_id": run_id}
+    return first(await session.execute(_GET, values), Run, parsed=_PARSED)
+
+
+async def lock(session: AsyncSession, business_id: str, run_id: str) -> Run | None:
+    """The same, held until the transaction ends: of two starts the second sees the first."""
+    values = {"business_id": business_id, "run_id": run_id}
+    return first(await session.execute(_LOCK, values), Run, parsed=_PARSED)
+
+
+async def page(session: AsyncSession, business_id: str, *, before: str, limit: int) -> list[Run]:
+    """Runs, newest first."""
+    values = {"business_id": business_id, "before": before, "limit": limit}
+    return every(await session.execute(_PAGE, values), Run, parsed=_PARSED)
+
+
+async def request(
+    session: AsyncSession, business_id: str, run_id: str, *, correlation_id: str
+) -> Run:
+    """A locked draft is starting from now on, under the correlation id of whoever started it."""
+    values = {"business_id": business_id, "run_id": run_id, "correlation_id": correlation_id}
+    return only(await session.execute(_REQUEST, values), Run, parsed=_PARSED)
+
+
+async def content_of(
+    session: AsyncSession, business_id: str, run_id: str, channel_id: str
+) -> dict[str, Any] | None:
+    """What a run on this channel says."""
+    values = {"business_id": business_id, "run_id": run_id, "channel_id": channel_id}
+    found: str | None = (await session.execute(_SCRIPT, values)).scalar()
+    return dict(json.loads(found)) if found is not None else None
+
+
+async def contacts(
+    session: AsyncSession, business_id: str, run_id: str, *, after: int, limit: int
+) -> list[RunContact]:
+    """How the turns that are over ended, in the audience's order."""
+    values = {"business_id": business_id, "run_id": run_id, "after": after, "limit": limit}
+    return every(await session.execute(_CONTACTS, values), RunContact)

@@ -7,7 +7,7 @@ import importlib
 import sys
 from typing import Final
 
-from trunkline_dev.refusals import CannotGoOnError
+from trunkline_dev.refusals import CannotGoOn
 
 # name -> (module with `add_arguments(parser)` and `run(args) -> exit code`, what it does).
 # A module is imported only when its command is the one given: starting stays quick.
@@ -29,7 +29,7 @@ def main(argv: list[str]) -> int:
     args = parser.parse_args(argv)
     try:
         code: int = importlib.import_module(COMMANDS[args.command][0]).run(args)
-    except CannotGoOnError as refusal:
+    except CannotGoOn as refusal:
         print(refusal, file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -3,5 +3,5 @@
 from __future__ import annotations
 
 
-class CannotGoOnError(Exception):
+class CannotGoOn(Exception):
     """The machine or its settings lack something; the message says in one line what to provide."""

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from trunkline_dev.checkout import checkout_root
-from trunkline_dev.refusals import CannotGoOnError
+from trunkline_dev.refusals import CannotGoOn
 from trunkline_dev.servers.given import Given
 from trunkline_dev.servers.instance import (
     instances,
@@ -79,7 +79,7 @@ def given_by(settings: Settings) -> Given:
 def _print_exports(root: Path, instance: str) -> int:
     servers = running_servers(root, instance)
     if servers is None:
-        raise CannotGoOnError(f"{instance}: not running; start it with `servers start`")
+        raise CannotGoOn(f"{instance}: not running; start it with `servers start`")
     for name, value in servers.exports(instance).items():
         print(f"export {name}={shlex.quote(value)}")
     return 0

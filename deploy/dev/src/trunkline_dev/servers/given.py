@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 import asyncpg
 
-from trunkline_dev.refusals import CannotGoOnError
+from trunkline_dev.refusals import CannotGoOn
 
 _SECONDS = 5.0
 
@@ -29,9 +29,11 @@ class Given:
         """Refuse a broker of which only one of its two doors is named."""
         if (self.amqp_url is None) != (self.management_url is None):
             missing = (
-                "TRUNKLINE_AMQP_URL" if self.amqp_url is None else "TRUNKLINE_RABBITMQ_MANAGEMENT_URL"
+                "TRUNKLINE_AMQP_URL"
+                if self.amqp_url is None
+                else "TRUNKLINE_RABBITMQ_MANAGEMENT_URL"
             )
-            raise CannotGoOnError(f"{missing}: must be set too, to use a RabbitMQ of your own")
+            raise CannotGoOn(f"{missing}: must be set too, to use a RabbitMQ of your own")
 
 
 NOTHING = Given()
@@ -51,7 +53,7 @@ def postgres_version(url: str) -> str:
         return asyncio.run(ask()).split()[0]
     except (OSError, TimeoutError, ValueError, asyncpg.PostgresError) as error:
         reason = str(error) or type(error).__name__
-        raise CannotGoOnError(f"TRUNKLINE_POSTGRES_URL: cannot connect: {reason}") from error
+        raise CannotGoOn(f"TRUNKLINE_POSTGRES_URL: cannot connect: {reason}") from error
 
 
 def broker_version(amqp_url: str, management_url: str) -> str:
@@ -59,7 +61,7 @@ def broker_version(amqp_url: str, management_url: str) -> str:
     try:
         overview = management_overview(amqp_url, management_url)
     except (OSError, ValueError) as error:
-        raise CannotGoOnError(
+        raise CannotGoOn(
             f"TRUNKLINE_RABBITMQ_MANAGEMENT_URL: no management API there: {error}"
         ) from error
     return str(overview["rabbitmq_version"])

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from trunkline_dev.refusals import CannotGoOnError
+from trunkline_dev.refusals import CannotGoOn
 from trunkline_dev.servers.given import NOTHING, Given, broker_version, postgres_version
 from trunkline_dev.servers.postgres import find_postgres, start_postgres
 from trunkline_dev.servers.processes import stop
@@ -18,7 +18,7 @@ _STOP_SECONDS = 20.0
 _GIVEN = "given by URL"
 
 
-def start_servers(  # noqa: PLR0913
+def start_servers(
     root: Path,
     instance: str,
     broker: str | None = None,
@@ -79,7 +79,7 @@ def instances(root: Path) -> list[str]:
 
 def _folder(root: Path, instance: str) -> Path:
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,30}", instance) or instance == "rabbitmq":
-        raise CannotGoOnError(f"{instance!r} cannot name an instance: use a-z, 0-9 and hyphens")
+        raise CannotGoOn(f"{instance!r} cannot name an instance: use a-z, 0-9 and hyphens")
     return root.absolute() / ".local" / instance
 
 
@@ -104,14 +104,14 @@ def _postgres(folder: Path, ledger: Ledger, given: Given, *, throwaway: bool) ->
     return {"postgres_url": url, "postgres_version": version, "postgres_source": source}
 
 
-def _rabbit(  # noqa: PLR0913
+def _rabbit(
     root: Path, folder: Path, ledger: Ledger, given: Given, *, instance: str, series: str | None
 ) -> dict[str, str]:
     if given.amqp_url is not None and given.management_url is not None:
         amqp, management, source = given.amqp_url, given.management_url, _GIVEN
         version = broker_version(amqp, management)
         if series is not None and series_of(version) != series:
-            raise CannotGoOnError(f"TRUNKLINE_AMQP_URL: RabbitMQ {version}, but {series} was asked for")
+            raise CannotGoOn(f"TRUNKLINE_AMQP_URL: RabbitMQ {version}, but {series} was asked for")
     else:
         programs = find_rabbit(root.absolute() / ".local" / "rabbitmq", series)
         version, source = programs.version, programs.source

@@ -11,7 +11,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from trunkline_dev.refusals import CannotGoOnError
+from trunkline_dev.refusals import CannotGoOn
 from trunkline_dev.servers.ports import LOOPBACK, free_ports
 from trunkline_dev.servers.privileges import Privileges, privileges_of, unprivileged_account
 from trunkline_dev.servers.processes import Launched, clean_environment, launch, wait_until
@@ -53,7 +53,7 @@ def find_postgres(path: str | None = None, packaged: Path = _PACKAGED) -> Postgr
         own = _programs(Path(spec.origin).parent / "pginstall" / "bin", "our own copy")
         if own is not None:
             return own
-    raise CannotGoOnError(
+    raise CannotGoOn(
         f"no PostgreSQL {OLDEST} or newer here: install one or set TRUNKLINE_POSTGRES_URL"
     )
 
@@ -67,7 +67,7 @@ def parse_version(printed: str) -> str | None:
 def _programs(folder: Path, source: str) -> PostgresPrograms | None:
     if not (folder / "postgres").exists() or not (folder / "initdb").exists():
         return None
-    printed = subprocess.run(  # noqa: S603
+    printed = subprocess.run(
         [str(folder / "postgres"), "--version"],
         capture_output=True,
         text=True,
@@ -98,19 +98,19 @@ def start_postgres(
         port = free_ports(1)[0]
         if _serve(programs, data, port, ledger, privileges, throwaway=throwaway):
             return f"postgresql://postgres:{password}@{LOOPBACK}:{port}/postgres"
-    raise CannotGoOnError(f"PostgreSQL did not start: {_last_line(home / 'log')}")
+    raise CannotGoOn(f"PostgreSQL did not start: {_last_line(home / 'log')}")
 
 
 def _create(programs: PostgresPrograms, data: Path, password: Path, who: Privileges) -> None:
     if data.exists():
         shutil.rmtree(data)  # an initdb that did not come to its end
-    if programs.major >= 17:  # noqa: PLR2004  # the first with a locale of its own
+    if programs.major >= 17:  # the first with a locale of its own
         locale = ["--locale-provider=builtin", "--locale=C.UTF-8"]
     else:
         locale = ["--locale=C.UTF-8" if sys.platform == "linux" else "--locale=C"]
     draft = data.with_name("data.draft")
     shutil.rmtree(draft, ignore_errors=True)
-    created = subprocess.run(  # noqa: S603
+    created = subprocess.run(
         [
             *who.prefix,
             str(programs.folder / "initdb"),
@@ -129,11 +129,11 @@ def _create(programs: PostgresPrograms, data: Path, password: Path, who: Privile
     )
     if created.returncode != 0:
         said = created.stderr.strip().splitlines()
-        raise CannotGoOnError(f"initdb failed: {said[-1] if said else created.returncode}")
+        raise CannotGoOn(f"initdb failed: {said[-1] if said else created.returncode}")
     draft.rename(data)
 
 
-def _serve(  # noqa: PLR0913
+def _serve(
     programs: PostgresPrograms,
     data: Path,
     port: int,
@@ -168,7 +168,7 @@ def _is_ready(data: Path, server: Launched) -> bool:
         lines = (data / "postmaster.pid").read_text().splitlines()
     except FileNotFoundError:
         return False
-    return len(lines) > 7 and lines[0] == str(server.pid) and lines[7].strip() == "ready"  # noqa: PLR2004
+    return len(lines) > 7 and lines[0] == str(server.pid) and lines[7].strip() == "ready"
 
 
 def _last_line(log: Path) -> str:

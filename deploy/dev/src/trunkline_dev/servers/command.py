@@ -32,6 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     ):
         action = actions.add_parser(name, help=summary)
         action.add_argument("--instance", default="dev", help="default: dev")
+        if name == "stop":
+            action.add_argument("--all", action="store_true", help="every instance")
         if name == "start":
             action.add_argument("--rabbitmq", metavar="SERIES", help="3.10, 4.0 or 4.3")
             action.add_argument("--json", action="store_true", help="print addresses as JSON")
@@ -44,8 +46,9 @@ def run(args: argparse.Namespace) -> int:
     if args.action == "start":
         return _start(root, args)
     if args.action == "stop":
-        stopped = stop_servers(root, args.instance)
-        print(f"{args.instance}: {'stopped' if stopped else 'was not running'}")
+        for instance in instances(root) if args.all else [args.instance]:
+            stopped = stop_servers(root, instance)
+            print(f"{instance}: {'stopped' if stopped else 'was not running'}")
         return 0
     if args.action == "env":
         return _print_exports(root, args.instance)

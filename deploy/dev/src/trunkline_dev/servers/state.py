@@ -84,7 +84,7 @@ def read_ledger(path: Path) -> Ledger:
 
 
 @contextmanager
-def exclusive(path: Path) -> Iterator[None]:
+def exclusive(path: Path, *, within: float = _LOCK_SECONDS) -> Iterator[None]:
     """Hold a file's lock: of two commands on one instance, one waits for the other."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
@@ -96,8 +96,8 @@ def exclusive(path: Path) -> Iterator[None]:
                 return False
             return True
 
-        if not wait_until(taken, within=_LOCK_SECONDS):
-            raise CannotGoOn(f"{path}: another command has held this for {_LOCK_SECONDS:.0f} s")
+        if not wait_until(taken, within=within):
+            raise CannotGoOn(f"{path.name}: in use by another command in this checkout")
         yield
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import groupby
 from pathlib import Path
 
 from trunkline_dev.checkout import checkout_root
@@ -18,7 +19,7 @@ from trunkline_dev.servers.state import Servers, exclusive
 from trunkline_dev.settings import Settings
 from trunkline_dev.suites.execution import execute
 from trunkline_dev.suites.outcome import Outcome, closing
-from trunkline_dev.suites.plan import BROKERS, SUITES, Needs, broker_suite, choose
+from trunkline_dev.suites.plan import BROKERS, SUITES, Needs, Suite, broker_suite, choose
 
 _INSTANCE = "test-run"
 
@@ -40,23 +41,24 @@ def run(args: argparse.Namespace) -> int:
         raise CannotGoOn(f"BROKERS: must be `found` or `all`, not {settings.brokers!r}")
     # `kill` on this process takes the way of Ctrl-C: the servers are stopped.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    root = checkout_root()
-    outcomes: list[Outcome] = []
-    suites = choose(args.suites)
-    for suite in (one for one in suites if one.needs is Needs.NOTHING and one.name != "demo"):
-        outcomes.append(execute(root, suite, {}))
-    if any(suite.needs is Needs.SERVERS for suite in suites):
-        with _servers(root, settings, None, keep=args.keep) as servers:
-            for suite in (one for one in suites if one.needs is Needs.SERVERS):
-                outcomes.append(execute(root, suite, servers.exports(_INSTANCE)))
-            found = series_of(servers.rabbitmq_version)
-        if settings.brokers == "all":
-            outcomes += _other_brokers(root, settings, found)
-    outcomes += [execute(root, suite, {}) for suite in suites if suite.name == "demo"]
+    outcomes = list(_outcomes(checkout_root(), settings, choose(args.suites), keep=args.keep))
     print("\n== summary")
     print("\n".join(outcome.row() for outcome in outcomes))
     print(closing(outcomes))
     return 1 if any(outcome.failed for outcome in outcomes) else 0
+
+
+def _outcomes(
+    root: Path, settings: Settings, suites: Sequence[Suite], *, keep: bool
+) -> Iterator[Outcome]:
+    for needs, group in groupby(suites, key=lambda suite: suite.needs):
+        if needs is Needs.NOTHING:
+            yield from (execute(root, suite, {}) for suite in group)
+            continue
+        with _servers(root, settings, None, keep=keep) as servers:
+            yield from (execute(root, suite, servers.exports(_INSTANCE)) for suite in group)
+        if settings.brokers == "all":
+            yield from _other_brokers(root, settings, series_of(servers.rabbitmq_version))
 
 
 def _other_brokers(root: Path, settings: Settings, found: str) -> Iterator[Outcome]:

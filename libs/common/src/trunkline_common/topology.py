@@ -48,7 +48,7 @@ class Queue:
 OUTBOUND_CONTROL: Final = Queue(
     "outbound.control",
     "outbound",
-    hears=(api.RunRequested, api.ChannelChanged),
+    hears=(api.RunRequested, api.ChannelChanged, api.BusinessCreated),
 )
 OUTBOUND_AUDIENCE: Final = Queue(
     "outbound.audience",

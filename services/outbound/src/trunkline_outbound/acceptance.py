@@ -1,0 +1,83 @@
+"""The one way in which an attempt is accepted, whoever brings the news: the answer or a callback."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from trunkline_common.contracts.outbound import CallDialled
+from trunkline_common.db import outbox
+from trunkline_common.db.outbox import Fact
+from trunkline_outbound.facts import fact_of
+from trunkline_outbound.store import attempts, calls, jobs
+from trunkline_outbound.store.attempts import Attempt
+from trunkline_outbound.store.jobs import Move
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """A provider took an attempt under this id; `said_by` is `answer` or `callback`."""
+
+    attempt: Attempt
+    provider_id: str
+    said_by: str
+
+
+async def accept(session: AsyncSession, news: Sequence[Acceptance]) -> None:
+    """Apply acceptances. Facts: not fenced, true whoever says them, however often.
+
+    The jobs and attempts concerned are locked by the caller, in that order.
+    """
+    if not news:
+        return
+    ids = [n.attempt.attempt_id for n in news]
+    await attempts.accept(session, [(n.attempt.attempt_id, n.provider_id, n.said_by) for n in news])
+    await attempts.close_sends(session, ids)
+    owners = await attempts.bind(
+        session,
+        [
+            (n.attempt.account, n.provider_id, n.attempt.attempt_id, n.attempt.business_id)
+            for n in news
+        ],
+    )
+    ours = [
+        n for n in news if owners[n.attempt.account, n.provider_id] == n.attempt.attempt_id
+    ]
+    if len(ours) != len(news):
+        log.error("call.bound_twice", extra={"attempts": [n.attempt.attempt_id for n in news]})
+    opened = await calls.open_calls(session, [(n.attempt, n.provider_id) for n in ours])
+    await jobs.move(
+        session,
+        [
+            Move(n.attempt.run_id, n.attempt.seq, n.attempt.attempt_id, "accepted", "accepted")
+            for n in ours
+        ],
+        from_states=("sending", "in_doubt"),
+    )
+    await outbox.add_all(
+        session, [_dialled(n) for n in ours if n.attempt.attempt_id in opened]
+    )
+
+
+def _dialled(news: Acceptance) -> Fact:
+    attempt = news.attempt
+    event = CallDialled(
+        call_id=attempt.call_id,
+        attempt_id=attempt.attempt_id,
+        run_id=attempt.run_id,
+        seq=attempt.seq,
+        contact_id=attempt.contact_id,
+        channel_id=attempt.channel_id,
+        account=attempt.account,
+        provider_call_id=news.provider_id,
+        from_number=attempt.from_number,
+        to_number=attempt.to_number,
+        dialled_at=datetime.now(UTC),
+    )
+    return fact_of(attempt, event)

@@ -1,0 +1,149 @@
+"""What outbound does when it hears something. Read HANDLERS first."""
+
+from __future__ import annotations
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from trunkline_common import topology
+from trunkline_common.broker import Handlers
+from trunkline_common.contracts import Envelope
+from trunkline_common.contracts.api import (
+    BusinessCreated,
+    CallStatusReported,
+    CallTwimlFetched,
+    ChannelChanged,
+    RunAudienceAdded,
+    RunAudienceClosed,
+    RunRequested,
+)
+from trunkline_common.contracts.messaging import (
+    MessageAccepted,
+    MessageDelivered,
+    MessageFailed,
+    MessageRead,
+    MessageSent,
+    MessageUnknown,
+)
+from trunkline_common.db import pace
+from trunkline_outbound import runs
+from trunkline_outbound.domain.calls import CallEvent
+from trunkline_outbound.store import channels, events, limits
+from trunkline_outbound.store.events import SaidOfMessage
+
+Result = (
+    MessageAccepted | MessageSent | MessageDelivered | MessageRead | MessageFailed | MessageUnknown
+)
+
+_STATUS: dict[type[Result], str] = {
+    MessageAccepted: "accepted",
+    MessageSent: "sent",
+    MessageDelivered: "delivered",
+    MessageRead: "read",
+    MessageFailed: "failed",
+    MessageUnknown: "unknown",
+}
+
+
+async def on_business_created(session: AsyncSession, envelope: Envelope[BusinessCreated]) -> None:
+    """Know the business's country and zone."""
+    await channels.upsert_business(session, envelope.event)
+
+
+async def on_channel_changed(session: AsyncSession, envelope: Envelope[ChannelChanged]) -> None:
+    """Keep the newest state of the account, its pace and its room."""
+    event = envelope.event
+    newer = await channels.upsert_channel(session, event, business_id=envelope.business_id)
+    if newer:
+        await limits.set_cap(session, "account", event.account, event.concurrent)
+        if event.kind == "voice":  # the pace of messages is messaging's
+            await pace.set_pace(session, event.account, event.per_second)
+
+
+async def on_run_requested(session: AsyncSession, envelope: Envelope[RunRequested]) -> None:
+    """Write the run down; it starts when its audience is complete."""
+    await runs.request(session, envelope)
+
+
+async def on_audience_added(session: AsyncSession, envelope: Envelope[RunAudienceAdded]) -> None:
+    """Turn a chunk of contacts into jobs."""
+    await runs.add_audience(session, envelope)
+
+
+async def on_audience_closed(session: AsyncSession, envelope: Envelope[RunAudienceClosed]) -> None:
+    """Start the run if this was the last piece."""
+    await runs.close_audience(session, envelope)
+
+
+async def on_call_status(session: AsyncSession, envelope: Envelope[CallStatusReported]) -> None:
+    """Keep what the provider said; the fold applies it."""
+    event = envelope.event
+    said = CallEvent(
+        attempt_id=event.attempt_id,
+        provider_id=event.provider_call_id,
+        status=event.status,
+        number=-1 if event.sequence_number is None else event.sequence_number,
+        duration=event.duration,
+        answered_by=event.answered_by,
+        code=event.error_code or event.sip_code,
+    )
+    await events.keep_call_event(
+        session,
+        said,
+        business_id=envelope.business_id,
+        account=event.account,
+        event_id=envelope.id,
+    )
+
+
+async def on_twiml_fetched(session: AsyncSession, envelope: Envelope[CallTwimlFetched]) -> None:
+    """Keep the proof that the provider has the call."""
+    event = envelope.event
+    said = CallEvent(event.attempt_id, event.provider_call_id, "twiml_fetched", -1)
+    await events.keep_call_event(
+        session,
+        said,
+        business_id=envelope.business_id,
+        account=event.account,
+        event_id=envelope.id,
+    )
+
+
+async def on_message_result(session: AsyncSession, envelope: Envelope[Result]) -> None:
+    """Keep what messaging said of a run's message; of others outbound knows nothing."""
+    event = envelope.event
+    if event.run_id is None:
+        return
+    said = SaidOfMessage(
+        attempt_id=event.attempt_id,
+        status=_STATUS[type(event)],
+        business_id=envelope.business_id,
+        code=getattr(event, "code", None),
+        reason=getattr(event, "reason", None),
+        event_id=envelope.id,
+    )
+    await events.keep_message_event(session, said)
+
+
+HANDLERS: dict[topology.Queue, Handlers] = {
+    topology.OUTBOUND_CONTROL: {
+        BusinessCreated: on_business_created,
+        ChannelChanged: on_channel_changed,
+        RunRequested: on_run_requested,
+    },
+    topology.OUTBOUND_AUDIENCE: {
+        RunAudienceAdded: on_audience_added,
+        RunAudienceClosed: on_audience_closed,
+    },
+    topology.OUTBOUND_CALLBACKS: {
+        CallStatusReported: on_call_status,
+        CallTwimlFetched: on_twiml_fetched,
+    },
+    topology.OUTBOUND_RESULTS: {
+        MessageAccepted: on_message_result,
+        MessageSent: on_message_result,
+        MessageDelivered: on_message_result,
+        MessageRead: on_message_result,
+        MessageFailed: on_message_result,
+        MessageUnknown: on_message_result,
+    },
+}

@@ -1,0 +1,220 @@
+"""The dispatch loop: take claims, commit intents, send, record, close, and stop without a doubt."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass
+
+from prometheus_client import Counter, Gauge
+
+from trunkline_common.db import Database, transaction
+from trunkline_common.processes import Stop
+from trunkline_outbound.claims import next_claim
+from trunkline_outbound.domain.classification import Result
+from trunkline_outbound.held import Held, HeldClaims
+from trunkline_outbound.intents import Draft, Intents, commit_intents
+from trunkline_outbound.recorder import Recorder
+from trunkline_outbound.runs import ENDED, WORK
+from trunkline_outbound.sending import CallSender, Departure
+from trunkline_outbound.store import claims, runs
+from trunkline_outbound.store.attempts import NewAttempt
+from trunkline_outbound.store.runs import Run
+from trunkline_outbound.turns import Turns
+
+log = logging.getLogger(__name__)
+
+RESULTS = Counter("trunkline_attempts_total", "Requests to providers by result", ["result"])
+IN_FLIGHT = Gauge("trunkline_requests_in_flight", "Requests to providers without a result yet")
+TAKEN = Counter("trunkline_claims_total", "Claims handed out to this process", ["kind"])
+
+
+@dataclass(frozen=True, slots=True)
+class DispatchSettings:
+    """Constants of the protocol. Times in seconds."""
+
+    owner: str
+    lease: float = 30.0
+    renew_every: float = 10.0
+    margin: float = 10.0
+    send_deadline: float = 10.0
+    concurrency: int = 100
+    claim_size: int = 200
+    micro_batch: int = 50
+    claims_at_once: int = 4
+    idle: float = 1.0
+
+
+class Dispatcher:
+    """One worker. Everything it knows is in the tables; losing it costs at most a lease."""
+
+    def __init__(self, database: Database, sender: CallSender, settings: DispatchSettings) -> None:
+        self._database = database
+        self._sender = sender
+        self._settings = settings
+        self._held = HeldClaims(
+            database, owner=settings.owner, lease=settings.lease, margin=settings.margin
+        )
+        self._recorder = Recorder(database)
+        self._turns = Turns(database)
+        self._room = asyncio.Semaphore(settings.concurrency)
+        self._wake = database.waker.flag(WORK)
+
+    async def run(self, stop: Stop) -> None:
+        """Dispatch until stopped; then finish what is in flight and let go of the claims."""
+        async with asyncio.TaskGroup() as work:
+            recorder = work.create_task(self._recorder.run(), name="recorder")
+            keeper = work.create_task(self._keep_leases(), name="leases")
+            async with asyncio.TaskGroup() as sending:
+                async with asyncio.TaskGroup() as working:
+                    await self._claim_until(stop, working, sending)
+            self._recorder.close()
+            await recorder
+            keeper.cancel()
+
+    async def _claim_until(
+        self, stop: Stop, working: asyncio.TaskGroup, sending: asyncio.TaskGroup
+    ) -> None:
+        while not stop.is_set():
+            self._wake.clear()
+            try:
+                held = await self._next()
+            except Exception:  # noqa: BLE001  # the database is away: wait, and look again
+                log.exception("dispatch.claim_failed")
+                held = None
+            if held is not None:
+                name = f"claim-{held.claim.claim_id}"
+                working.create_task(self._work(held, stop, sending), name=name)
+            else:
+                await self._wake.wait(self._settings.idle)
+
+    async def _next(self) -> Held | None:
+        if len(self._held) >= self._settings.claims_at_once:
+            return None
+        for run_id in await self._turns.candidates():
+            asked_at = time.monotonic()
+            claim = await next_claim(
+                self._database,
+                run_id,
+                owner=self._settings.owner,
+                lease=self._settings.lease,
+                wanted=self._settings.claim_size,
+            )
+            if claim is not None:
+                self._turns.served(claim.business_id)
+                TAKEN.labels(claim.kind).inc()
+                return self._held.hold(claim, asked_at=asked_at)
+        return None
+
+    async def _keep_leases(self) -> None:
+        while True:
+            await asyncio.sleep(self._settings.renew_every)
+            try:
+                await self._held.renew()
+            except Exception:  # noqa: BLE001  # not renewed: trust runs out by itself
+                log.exception("dispatch.renewal_failed")
+
+    async def _work(self, held: Held, stop: Stop, sending: asyncio.TaskGroup) -> None:
+        """Work one claim to its end, or until it is lost or the process stops."""
+        flights: set[asyncio.Task[None]] = set()
+        try:
+            async with transaction(self._database) as session:
+                run = await runs.get_run(session, held.claim.run_id)
+            if run is not None:
+                await self._send_all(held, run, stop, sending, flights)
+            if flights:
+                await asyncio.wait(flights)
+            await self._let_go(held)
+        except Exception:  # noqa: BLE001  # the claim's lease runs out and another takes it over
+            log.exception("dispatch.claim_abandoned", extra={"claim": held.claim.claim_id})
+        finally:
+            self._held.drop(held)
+            self._wake.ring()
+
+    async def _send_all(
+        self, held: Held, run: Run, stop: Stop, sending: asyncio.TaskGroup,
+        flights: set[asyncio.Task[None]],
+    ) -> None:
+        while not stop.is_set() and held.is_trusted():
+            permits = await self._permits()
+            intents = await self._intend(held, run, permits)
+            for _ in range(permits - len(intents.granted)):
+                self._room.release()
+            now = time.monotonic()
+            for place, attempt in enumerate(intents.granted):
+                leaves_at = now + intents.first_in + place * intents.interval
+                departure = self._departure(attempt, run, intents, leaves_at)
+                flight = sending.create_task(self._fly(held, departure))
+                flights.add(flight)
+                flight.add_done_callback(flights.discard)
+            if intents.lost or intents.drained:
+                return
+            if not intents.granted and intents.retry_in > 0:
+                self._wake.clear()
+                await self._wake.wait(min(intents.retry_in, self._settings.idle))
+
+    async def _permits(self) -> int:
+        """Take as many places in flight as a micro-batch may use, at least one."""
+        await self._room.acquire()
+        permits = 1
+        while permits < self._settings.micro_batch and not self._room.locked():
+            await self._room.acquire()
+            permits += 1
+        return permits
+
+    async def _intend(self, held: Held, run: Run, wanted: int) -> Intents:
+        draft = Draft()
+        try:
+            return await commit_intents(
+                self._database,
+                held.claim,
+                run,
+                owner=self._settings.owner,
+                wanted=wanted,
+                deadline=self._settings.send_deadline,
+                draft=draft,
+            )
+        except Exception:
+            for _ in range(wanted):
+                self._room.release()
+            # The commit may have happened although its answer was lost; nothing of it was sent.
+            for attempt_id in draft.attempt_ids:
+                await self._recorder.write(
+                    attempt_id, Result("not_sent", reason="intent_commit_unanswered")
+                )
+            raise
+
+    def _departure(
+        self, attempt: NewAttempt, run: Run, intents: Intents, leaves_at: float
+    ) -> Departure:
+        if intents.channel is None:
+            raise AssertionError("granted without a channel")
+        deadline = time.monotonic() + self._settings.send_deadline
+        return Departure(attempt, run, intents.channel, leaves_at, deadline)
+
+    async def _fly(self, held: Held, departure: Departure) -> None:
+        def may_send() -> bool:
+            return held.is_trusted() and time.monotonic() < departure.deadline
+
+        IN_FLIGHT.inc()
+        try:
+            result = await self._sender.send(departure, may_send)
+        except Exception:  # noqa: BLE001  # a defect of ours: what the provider got is not known
+            log.exception("dispatch.send_failed")
+            result = Result("in_doubt", reason="sender_failed")
+        finally:
+            IN_FLIGHT.dec()
+            self._room.release()
+        RESULTS.labels(result.kind).inc()
+        await self._recorder.write(departure.attempt.attempt_id, result)
+
+    async def _let_go(self, held: Held) -> None:
+        if held.lost:
+            return
+        async with transaction(self._database) as session:
+            await runs.lock_cursor(session, held.claim.run_id)
+            closed = await claims.close(session, held.claim, owner=self._settings.owner)
+            if not closed:
+                await claims.release(session, held.claim, owner=self._settings.owner)
+        self._database.waker.wake(ENDED if closed else WORK)

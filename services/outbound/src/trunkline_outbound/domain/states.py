@@ -1,0 +1,111 @@
+"""What state may follow which: the tables of the protocol, and what a call's status means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+RUN_NEXT: Final[dict[str, frozenset[str]]] = {
+    "draft": frozenset({"ready", "cancelled"}),
+    "ready": frozenset({"running", "cancelled"}),
+    "running": frozenset({"paused", "cancelling", "completed"}),
+    "paused": frozenset({"running", "cancelling", "completed"}),
+    "cancelling": frozenset({"cancelled", "failed"}),
+    "cancelled": frozenset(),
+    "completed": frozenset(),
+    "failed": frozenset(),
+}
+
+FINAL_JOB: Final = frozenset({"done", "skipped", "cancelled", "exhausted", "unknown"})
+
+JOB_NEXT: Final[dict[str, frozenset[str]]] = {
+    "queued": frozenset({"sending", "waiting", "skipped", "cancelled"}),
+    "sending": frozenset({"accepted", "waiting", "in_doubt"}) | FINAL_JOB,
+    "waiting": frozenset({"queued", "cancelled"}),
+    "in_doubt": frozenset({"accepted", "waiting"}) | FINAL_JOB,
+    "accepted": frozenset({"waiting"}) | FINAL_JOB,
+    "unknown": frozenset({"done"}),
+    "done": frozenset(),
+    "skipped": frozenset(),
+    "cancelled": frozenset(),
+    "exhausted": frozenset(),
+}
+
+ATTEMPT_NEXT: Final[dict[str, frozenset[str]]] = {
+    "intent": frozenset({"not_sent", "rejected", "accepted", "in_doubt"}),
+    "in_doubt": frozenset({"accepted", "rejected", "not_sent", "absent", "unknown"}),
+    "absent": frozenset({"accepted"}),
+    "unknown": frozenset({"accepted"}),
+    "accepted": frozenset(),
+    "not_sent": frozenset(),
+    "rejected": frozenset(),
+}
+
+# Rank of Twilio's call statuses. A higher rank beats a lower one whatever came first, and no two
+# are equal, so the fold over any order and repetition of events has one result.
+CALL_RANK: Final[dict[str, int]] = {
+    "queued": 10,
+    "twiml_fetched": 15,  # ours: the provider asked for the script, so it has the call
+    "initiated": 20,
+    "ringing": 30,
+    "in-progress": 40,
+    "answered": 41,
+    "canceled": 50,
+    "failed": 51,
+    "no-answer": 52,
+    "busy": 53,
+    "completed": 54,
+}
+FINAL_RANK: Final = 50
+
+_OUTCOMES: Final = {
+    "canceled": "canceled",
+    "failed": "failed",
+    "no-answer": "no_answer",
+    "busy": "busy",
+    "completed": "answered",
+}
+_MACHINES: Final = frozenset(
+    {"machine_start", "machine_end_beep", "machine_end_silence", "machine_end_other", "fax"}
+)
+
+# Rank of what messaging says of a run's message; the job shows the highest.
+MESSAGE_RANK: Final[dict[str, int]] = {
+    "accepted": 1,
+    "sent": 2,
+    "unknown": 3,
+    "failed": 4,
+    "delivered": 5,
+    "read": 6,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class JobEnd:
+    """How a job goes on after its call ended: a final state, or `waiting` for another try."""
+
+    state: str
+    outcome: str
+    reason: str
+
+
+def is_final_status(status: str) -> bool:
+    """Whether nothing but an equal or higher final status can follow."""
+    return CALL_RANK[status] >= FINAL_RANK
+
+
+def call_outcome(status: str, answered_by: str | None) -> str:
+    """The outcome that a final call status stands for."""
+    if status == "completed" and answered_by in _MACHINES:
+        return "machine"
+    return _OUTCOMES[status]
+
+
+def end_of_job(outcome: str, *, attempts: int, max_attempts: int) -> JobEnd:
+    """What an ended call means for its job under the run's attempt policy."""
+    if outcome in ("busy", "no_answer"):
+        if attempts < max_attempts:
+            return JobEnd("waiting", outcome, f"call_{outcome}")
+        if max_attempts > 1:
+            return JobEnd("exhausted", outcome, f"call_{outcome} after {attempts} attempts")
+    return JobEnd("done", outcome, f"call_{outcome}")

@@ -1,0 +1,99 @@
+"""Twilio's create-call, 2010-04-01: one form, one request, the last byte withheld.
+
+https://www.twilio.com/docs/voice/api/call-resource#create-a-call-resource
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from urllib.parse import urlencode
+
+import aiohttp
+
+from trunkline_common.last_byte import Answer, basic_auth, post_gated
+from trunkline_outbound.domain.classification import Result, classify_answer, classify_silence
+from trunkline_outbound.gateways.voice import CallOrder
+
+STATUS_EVENTS = ("initiated", "ringing", "answered", "completed")
+_FORM = "application/x-www-form-urlencoded"
+_CALL_SID = re.compile(r"^CA[0-9a-f]{32}$")
+_ACCOUNT_SID = re.compile(r"^AC[0-9a-f]{32}$")
+
+
+class TwilioGateway:
+    """Places calls on behalf of any business's account; holds no credentials of its own."""
+
+    def __init__(self, session: aiohttp.ClientSession, base_url: str) -> None:
+        self._session = session
+        self._base_url = base_url.rstrip("/")
+
+    async def place_call(self, order: CallOrder, may_send: Callable[[], bool]) -> Result:
+        """See `VoiceGateway.place_call`."""
+        if not _ACCOUNT_SID.match(order.account):
+            return Result("misconfigured", code="account", reason="not a Twilio account SID")
+        url = f"{self._base_url}/2010-04-01/Accounts/{order.account}/Calls.json"
+        headers = {
+            "Authorization": basic_auth(order.account, order.auth_token),
+            "Content-Type": _FORM,
+            "Accept": "application/json",
+        }
+        answer = await post_gated(
+            self._session, url, call_form(order), may_send=may_send, headers=headers
+        )
+        return classify(answer)
+
+
+def call_form(order: CallOrder) -> bytes:
+    """The form of one create-call request."""
+    fields: list[tuple[str, str]] = [
+        ("To", order.to_number),
+        ("From", order.from_number),
+        ("Url", order.script_url),
+        ("Method", "POST"),
+        ("StatusCallback", order.status_url),
+        ("StatusCallbackMethod", "POST"),
+        *(("StatusCallbackEvent", event) for event in STATUS_EVENTS),
+        ("Timeout", str(order.ring_timeout)),
+        ("TimeLimit", str(order.time_limit)),
+    ]
+    if order.recording_url is not None:
+        fields += [
+            ("Record", "true"),
+            ("RecordingStatusCallback", order.recording_url),
+            ("RecordingStatusCallbackMethod", "POST"),
+            ("RecordingStatusCallbackEvent", "completed"),
+        ]
+    return urlencode(fields).encode()
+
+
+def classify(answer: Answer) -> Result:
+    """Read Twilio's answer, as far as there is one."""
+    if answer.kind == "not_sent":
+        return classify_silence(released=False, reason=answer.reason)
+    if answer.kind == "in_doubt" or answer.status is None:
+        return classify_silence(released=True, reason=answer.reason)
+    body = _body(answer.body)
+    code = body.get("code")
+    sid = body.get("sid")
+    return classify_answer(
+        answer.status,
+        code=code if isinstance(code, int) else None,
+        provider_id=sid if isinstance(sid, str) and _CALL_SID.match(sid) else None,
+        retry_after=_retry_after(answer.headers),
+        text=str(body.get("message") or f"HTTP {answer.status}")[:300],
+    )
+
+
+def _body(raw: bytes) -> Mapping[str, object]:
+    try:
+        value = json.loads(raw)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    value = headers.get("Retry-After", headers.get("retry-after", ""))
+    return float(value) if re.fullmatch(r"\d{1,6}(\.\d+)?", value) else None

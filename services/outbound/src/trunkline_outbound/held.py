@@ -1,0 +1,73 @@
+"""The claims that one dispatcher holds, and for how long it may trust them."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from trunkline_common.db import Database, transaction
+from trunkline_outbound.store import claims
+from trunkline_outbound.store.claims import Claim
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Held:
+    """A claim in hand. `trusted_until` on the monotonic clock, used only to stop sooner."""
+
+    claim: Claim
+    trusted_until: float
+    lost: bool = False
+    in_flight: set[str] = field(default_factory=set)
+
+    def is_trusted(self) -> bool:
+        """Whether its jobs may still be sent as far as this process can know."""
+        return not self.lost and time.monotonic() < self.trusted_until
+
+
+class HeldClaims:
+    """All claims of one dispatcher; renewed together, trusted from before the renewal began."""
+
+    def __init__(self, database: Database, *, owner: str, lease: float, margin: float) -> None:
+        self._database = database
+        self._owner = owner
+        self._lease = lease
+        self._margin = margin
+        self._held: dict[int, Held] = {}
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def __iter__(self) -> Iterator[Held]:
+        return iter(list(self._held.values()))
+
+    def hold(self, claim: Claim, *, asked_at: float) -> Held:
+        """Note a claim that was handed out by a transaction begun at `asked_at`."""
+        held = Held(claim, asked_at + self._lease - self._margin)
+        self._held[claim.claim_id] = held
+        return held
+
+    def drop(self, held: Held) -> None:
+        """Forget a claim; its lease is not renewed any more."""
+        self._held.pop(held.claim.claim_id, None)
+
+    async def renew(self) -> None:
+        """Extend every lease; a claim that is not ours any more is lost at once."""
+        if not self._held:
+            return
+        asked_at = time.monotonic()
+        tokens = {held.claim.claim_id: held.claim.token for held in self._held.values()}
+        async with transaction(self._database) as session:
+            kept = await claims.renew(session, tokens, owner=self._owner, lease=self._lease)
+        for claim_id in tokens:
+            held = self._held.get(claim_id)
+            if held is None:
+                continue
+            if claim_id in kept:
+                held.trusted_until = asked_at + self._lease - self._margin
+            else:
+                held.lost = True
+                log.warning("claim.lost", extra={"claim": claim_id})

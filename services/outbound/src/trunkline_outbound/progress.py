@@ -1,0 +1,70 @@
+"""How far each run is: counted from the jobs' states, told at most once a run and second."""
+
+from __future__ import annotations
+
+import json
+import time
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from trunkline_common.contracts.outbound import RunProgressed
+from trunkline_common.db import Database, outbox, transaction
+from trunkline_common.db.outbox import Fact
+from trunkline_outbound.store import jobs, runs
+
+MIN_INTERVAL = 1.0
+COST_SHARE = 20  # a count that takes a second is made at most every twenty
+
+_DUE = text(
+    """
+SELECT run.run_id, run.business_id, run.correlation_id, run.traceparent, run.progress,
+       run.progress_version, cursor.total
+  FROM runs AS run JOIN cursors AS cursor USING (run_id)
+ WHERE run.state IN ('running', 'paused', 'cancelling')
+   AND run.progress_due <= clock_timestamp()
+ ORDER BY run.progress_due LIMIT 20
+"""
+)
+_TOLD = text(
+    """
+UPDATE runs SET progress = CAST(:progress AS jsonb), progress_version = :version,
+       progress_due = clock_timestamp() + make_interval(secs => :wait)
+ WHERE run_id = :run_id
+"""
+)
+
+
+async def tell_progress(database: Database) -> bool:
+    """Count the runs that are due, and tell of those that changed; whether there was any."""
+    async with transaction(database) as session:
+        due = (await session.execute(_DUE)).all()
+    for row in due:
+        async with transaction(database) as session:
+            run = await runs.get_run(session, row.run_id)
+            if run is None or run.progress_version != row.progress_version:
+                continue  # another replica was faster
+            await _tell(session, run, row.progress, row.total)
+    return bool(due)
+
+
+async def _tell(session: AsyncSession, run: runs.Run, told: object, total: int) -> None:
+    began = time.perf_counter()
+    states, outcomes = await jobs.count_states(session, run.run_id)
+    cost = time.perf_counter() - began
+    progress = {"states": states, "outcomes": outcomes}
+    before = json.loads(told) if isinstance(told, str) else told
+    version = run.progress_version + (progress != before)
+    parameters = {
+        "run_id": run.run_id,
+        "progress": json.dumps(progress),
+        "version": version,
+        "wait": max(MIN_INTERVAL, cost * COST_SHARE),
+    }
+    await session.execute(_TOLD, parameters)
+    if progress != before:
+        event = RunProgressed(
+            run_id=run.run_id, version=version, total=total, states=states, outcomes=outcomes
+        )
+        fact = Fact(event, run.business_id, run.correlation_id, traceparent=run.traceparent)
+        await outbox.add(session, fact)

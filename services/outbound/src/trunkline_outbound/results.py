@@ -1,0 +1,93 @@
+"""What messaging said of a run's messages, folded into their jobs in batches, in any order."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from trunkline_common.db import Database, outbox, transaction
+from trunkline_common.db.transaction import wake_after_commit
+from trunkline_outbound.domain.states import MESSAGE_RANK
+from trunkline_outbound.facts import job_ended
+from trunkline_outbound.runs import ENDED, WORK
+from trunkline_outbound.store import attempts, events, jobs, limits
+from trunkline_outbound.store.attempts import Attempt
+from trunkline_outbound.store.events import SaidOfMessage
+from trunkline_outbound.store.jobs import LockedJob, Move
+
+log = logging.getLogger(__name__)
+
+_FINAL = frozenset({"unknown", "failed", "delivered", "read"})
+
+
+async def fold_messages(database: Database, *, batch: int) -> int:
+    """Fold what has arrived since the last look; how many events were folded."""
+    async with transaction(database) as session:
+        said = await events.lock_unfolded_messages(session, batch)
+        if not said:
+            return 0
+        known = await attempts.get_attempts(session, sorted({s.attempt_id for s in said}))
+        judged = [(s, _problem(s, known.get(s.attempt_id))) for s in said]
+        await events.mark_messages_folded(session, judged)
+        good = [s for s, problem in judged if problem is None]
+        if good:
+            await _apply(session, good, known)
+        return len(said)
+
+
+def _problem(said: SaidOfMessage, attempt: Attempt | None) -> str | None:
+    if attempt is None:
+        problem = "unknown_attempt"
+    elif attempt.business_id != said.business_id:
+        problem = "foreign_attempt"
+    else:
+        return None
+    log.error("message.event_unusable", extra={"attempt": said.attempt_id, "problem": problem})
+    return problem
+
+
+async def _apply(
+    session: AsyncSession, said: Sequence[SaidOfMessage], known: Mapping[str, Attempt]
+) -> None:
+    highest: dict[str, SaidOfMessage] = {}
+    for event in said:
+        best = highest.get(event.attempt_id)
+        if best is None or MESSAGE_RANK[event.status] > MESSAGE_RANK[best.status]:
+            highest[event.attempt_id] = event
+    keys = sorted({(known[i].run_id, known[i].seq) for i in highest})
+    locked = await jobs.lock_jobs(session, keys)
+    moves = []
+    for attempt_id, event in sorted(highest.items()):
+        attempt = known[attempt_id]
+        if _beats(event.status, locked[attempt.run_id, attempt.seq]):
+            moves.append(_move(attempt, event))
+    moved = await jobs.move(
+        session, moves, from_states=("sending", "in_doubt", "accepted", "unknown", "done")
+    )
+    by_key = {(known[i].run_id, known[i].seq): known[i] for i in highest}
+    await outbox.add_all(
+        session,
+        [job_ended(by_key[j.run_id, j.seq], j) for j in moved if j.state != "accepted"],
+    )
+    # The hand-over window opens as soon as messaging knows the provider's first word.
+    if await limits.free(session, sorted(highest)):
+        wake_after_commit(session, WORK)
+    wake_after_commit(session, ENDED)
+
+
+def _beats(status: str, job: LockedJob) -> bool:
+    """Whether this is news: the highest rank wins, so any order gives one result."""
+    shown = job.outcome if job.state != "unknown" else "unknown"
+    return MESSAGE_RANK[status] > MESSAGE_RANK.get(shown or "", 0)
+
+
+def _move(attempt: Attempt, event: SaidOfMessage) -> Move:
+    key = (attempt.run_id, attempt.seq, attempt.attempt_id)
+    if event.status not in _FINAL:
+        return Move(*key, "accepted", f"message_{event.status}", outcome=event.status)
+    if event.status == "unknown":
+        return Move(*key, "unknown", event.reason or "message_unknown")
+    detail = f"_{event.code}" if event.status == "failed" and event.code else ""
+    return Move(*key, "done", f"message_{event.status}{detail}", outcome=event.status)

@@ -1,0 +1,98 @@
+"""One admitted call on its way out: when it may leave, what it says, what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from opentelemetry import trace
+from opentelemetry.trace import SpanKind
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from trunkline_common.callbacks import callback_token
+from trunkline_common.sealing import Sealer
+from trunkline_outbound.domain.classification import Result
+from trunkline_outbound.gateways.voice import CallOrder, VoiceGateway
+from trunkline_outbound.store.attempts import NewAttempt
+from trunkline_outbound.store.channels import Channel
+from trunkline_outbound.store.runs import Run
+
+_tracer = trace.get_tracer("trunkline_outbound")
+_propagator = TraceContextTextMapPropagator()
+
+
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """An attempt whose intent has committed. Times on this process's monotonic clock."""
+
+    attempt: NewAttempt
+    run: Run
+    channel: Channel
+    leaves_at: float
+    deadline: float
+
+
+class CallSender:
+    """Sends admitted calls through the gateway; keeps nothing between them."""
+
+    def __init__(
+        self, gateway: VoiceGateway, *, sealer: Sealer, callback_base: str, callback_secret: str
+    ) -> None:
+        self._gateway = gateway
+        self._sealer = sealer
+        self._base = callback_base.rstrip("/")
+        self._secret = callback_secret
+
+    async def send(self, departure: Departure, may_send: Callable[[], bool]) -> Result:
+        """Send one call when its time comes, if it still may; never raises for the provider."""
+        wait = departure.leaves_at - time.monotonic()
+        if wait > 0:
+            await asyncio.sleep(wait)
+        if not may_send():
+            return Result("not_sent", reason="not_sent_in_time")
+        parent = _propagator.extract({"traceparent": departure.attempt.traceparent or ""})
+        with _tracer.start_as_current_span(
+            "POST Calls",
+            context=parent,
+            kind=SpanKind.CLIENT,
+            attributes={
+                "trunkline.attempt_id": departure.attempt.attempt_id,
+                "trunkline.call_id": departure.attempt.call_id,
+                "trunkline.run_id": departure.run.run_id,
+                "trunkline.business_id": departure.run.business_id,
+                "trunkline.correlation_id": departure.run.correlation_id,
+            },
+        ) as span:
+            result = await self._gateway.place_call(self._order(departure), may_send)
+            span.set_attribute("trunkline.result", result.kind)
+            if result.provider_id is not None:
+                span.set_attribute("trunkline.provider_call_id", result.provider_id)
+            return result
+
+    def _order(self, departure: Departure) -> CallOrder:
+        attempt, run, channel = departure.attempt, departure.run, departure.channel
+        secrets = self._sealer.open(channel.key_id, channel.sealed, channel.channel_id)
+        return CallOrder(
+            account=channel.account,
+            auth_token=secrets["auth_token"],
+            from_number=attempt.from_number,
+            to_number=attempt.to_number,
+            script_url=self._callback(departure, "twiml"),
+            status_url=self._callback(departure, "status"),
+            recording_url=self._callback(departure, "recording") if run.policy.record else None,
+            ring_timeout=run.policy.ring_timeout,
+            time_limit=run.policy.time_limit,
+        )
+
+    def _callback(self, departure: Departure, about: str) -> str:
+        """A URL that proves which attempt it speaks of, and carries its trace to the edge."""
+        attempt, run, channel = departure.attempt, departure.run, departure.channel
+        token = callback_token(self._secret, channel.channel_id, run.run_id, attempt.attempt_id)
+        carried = urlencode({"cid": run.correlation_id, "tp": attempt.traceparent or ""})
+        return (
+            f"{self._base}/callbacks/twilio/{channel.channel_id}/{run.run_id}/"
+            f"{attempt.attempt_id}/{token}/{about}?{carried}"
+        )

@@ -1,0 +1,1 @@
+"""Outbound's SQL, one module per noun. Queries take a session and never end it."""

@@ -1,0 +1,244 @@
+"""Attempts: one request to a provider each, written before the request; and what it opened."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+_INSERT = text(
+    """
+INSERT INTO attempts (attempt_id, call_id, business_id, run_id, seq, contact_id, claim_id,
+       channel_id, account, from_number, to_number, state, send_deadline, correlation_id,
+       traceparent)
+SELECT attempt_id, call_id, :business_id, :run_id, seq, contact_id, :claim_id, :channel_id,
+       :account, from_number, to_number, :state,
+       clock_timestamp() + make_interval(secs => :deadline), :correlation_id, traceparent
+  FROM unnest(CAST(:attempts AS text[]), CAST(:calls AS text[]), CAST(:seqs AS bigint[]),
+              CAST(:contacts AS text[]), CAST(:senders AS text[]), CAST(:addresses AS text[]),
+              CAST(:traceparents AS text[]))
+       AS new (attempt_id, call_id, seq, contact_id, from_number, to_number, traceparent)
+"""
+)
+_OPEN_SENDS = text(
+    """
+INSERT INTO open_sends (account, from_number, to_number, attempt_id)
+SELECT :account, from_number, to_number, attempt_id
+  FROM unnest(CAST(:senders AS text[]), CAST(:addresses AS text[]), CAST(:attempts AS text[]))
+       AS new (from_number, to_number, attempt_id)
+ ORDER BY from_number, to_number
+ON CONFLICT DO NOTHING
+RETURNING attempt_id
+"""
+)
+_CLOSE_SENDS = text("DELETE FROM open_sends WHERE attempt_id = ANY (CAST(:attempts AS text[]))")
+_GET = text(
+    """
+SELECT attempt_id, call_id, business_id, run_id, seq, contact_id, channel_id, account,
+       from_number, to_number, state, correlation_id, traceparent
+  FROM attempts WHERE attempt_id = ANY (CAST(:attempts AS text[]))
+"""
+)
+_LOCK = text(
+    """
+SELECT attempt_id, state FROM attempts WHERE attempt_id = ANY (CAST(:attempts AS text[]))
+ ORDER BY attempt_id FOR NO KEY UPDATE
+"""
+)
+_ACCEPT = text(
+    """
+UPDATE attempts SET state = 'accepted', provider_id = fact.provider_id,
+       resolved_by = fact.said_by, resolved_at = clock_timestamp()
+  FROM unnest(CAST(:attempts AS text[]), CAST(:provider_ids AS text[]),
+              CAST(:said_by AS text[])) AS fact (attempt_id, provider_id, said_by)
+ WHERE attempts.attempt_id = fact.attempt_id
+   AND attempts.state IN ('intent', 'in_doubt', 'absent', 'unknown')
+"""
+)
+_SETTLE = text(
+    """
+UPDATE attempts SET state = result.state, code = result.code, reason = result.reason,
+       resolved_by = CASE WHEN result.state <> 'in_doubt' THEN :said_by END,
+       resolved_at = CASE WHEN result.state <> 'in_doubt' THEN clock_timestamp() END
+  FROM unnest(CAST(:attempts AS text[]), CAST(:states AS text[]), CAST(:codes AS text[]),
+              CAST(:reasons AS text[])) AS result (attempt_id, state, code, reason)
+ WHERE attempts.attempt_id = result.attempt_id AND attempts.state IN ('intent', 'in_doubt')
+RETURNING attempts.attempt_id
+"""
+)
+_BIND = text(
+    """
+INSERT INTO provider_calls (account, provider_id, attempt_id, business_id)
+SELECT account, provider_id, attempt_id, business_id
+  FROM unnest(CAST(:accounts AS text[]), CAST(:provider_ids AS text[]),
+              CAST(:attempts AS text[]), CAST(:businesses AS text[]))
+       AS new (account, provider_id, attempt_id, business_id)
+ ORDER BY account, provider_id
+ON CONFLICT DO NOTHING
+"""
+)
+_BOUND = text(
+    """
+SELECT known.account, known.provider_id, known.attempt_id FROM provider_calls AS known
+  JOIN unnest(CAST(:accounts AS text[]), CAST(:provider_ids AS text[]))
+       AS wanted (account, provider_id)
+    ON known.account = wanted.account AND known.provider_id = wanted.provider_id
+"""
+)
+_DOUBTFUL = text(
+    """
+SELECT attempt_id FROM attempts
+ WHERE state = 'in_doubt' AND send_deadline < clock_timestamp() - make_interval(secs => :grace)
+ ORDER BY send_deadline LIMIT :batch
+"""
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NewAttempt:
+    """A request that may leave once its intent has committed."""
+
+    attempt_id: str
+    call_id: str
+    seq: int
+    contact_id: str
+    from_number: str
+    to_number: str
+    traceparent: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """An attempt as it was written, with its state when it was read."""
+
+    attempt_id: str
+    call_id: str
+    business_id: str
+    run_id: str
+    seq: int
+    contact_id: str
+    channel_id: str
+    account: str
+    from_number: str
+    to_number: str
+    state: str
+    correlation_id: str
+    traceparent: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class IntentFrame:
+    """What all attempts of one micro-batch share. `deadline` in seconds from the intent."""
+
+    business_id: str
+    run_id: str
+    claim_id: int
+    channel_id: str
+    account: str
+    correlation_id: str
+    state: str
+    deadline: float
+
+
+async def insert_attempts(
+    session: AsyncSession, frame: IntentFrame, new: Sequence[NewAttempt]
+) -> None:
+    """Write the intents. Durable before the first byte leaves, since the caller commits first."""
+    parameters = {
+        "business_id": frame.business_id,
+        "run_id": frame.run_id,
+        "claim_id": frame.claim_id,
+        "channel_id": frame.channel_id,
+        "account": frame.account,
+        "correlation_id": frame.correlation_id,
+        "state": frame.state,
+        "deadline": frame.deadline,
+        "attempts": [a.attempt_id for a in new],
+        "calls": [a.call_id for a in new],
+        "seqs": [a.seq for a in new],
+        "contacts": [a.contact_id for a in new],
+        "senders": [a.from_number for a in new],
+        "addresses": [a.to_number for a in new],
+        "traceparents": [a.traceparent for a in new],
+    }
+    await session.execute(_INSERT, parameters)
+
+
+async def open_sends(session: AsyncSession, account: str, new: Sequence[NewAttempt]) -> set[str]:
+    """Reserve each (account, from, to); the attempts that got theirs."""
+    parameters = {
+        "account": account,
+        "senders": [a.from_number for a in new],
+        "addresses": [a.to_number for a in new],
+        "attempts": [a.attempt_id for a in new],
+    }
+    return set((await session.execute(_OPEN_SENDS, parameters)).scalars())
+
+
+async def close_sends(session: AsyncSession, attempt_ids: Sequence[str]) -> None:
+    """Let others send between these numbers again."""
+    if attempt_ids:
+        await session.execute(_CLOSE_SENDS, {"attempts": list(attempt_ids)})
+
+
+async def get_attempts(session: AsyncSession, attempt_ids: Sequence[str]) -> dict[str, Attempt]:
+    """Attempts by id, read without a lock."""
+    rows = await session.execute(_GET, {"attempts": list(attempt_ids)})
+    return {row.attempt_id: Attempt(*row) for row in rows}
+
+
+async def lock_attempts(session: AsyncSession, attempt_ids: Sequence[str]) -> dict[str, str]:
+    """Lock attempts in order, after their jobs; their states by id."""
+    rows = await session.execute(_LOCK, {"attempts": list(attempt_ids)})
+    return {row.attempt_id: row.state for row in rows}
+
+
+async def accept(session: AsyncSession, facts: Sequence[tuple[str, str, str]]) -> None:
+    """Note acceptances (attempt, provider id, who says so). A fact, true whoever says it."""
+    if facts:
+        attempts, provider_ids, said_by = (list(column) for column in zip(*facts, strict=True))
+        parameters = {"attempts": attempts, "provider_ids": provider_ids, "said_by": said_by}
+        await session.execute(_ACCEPT, parameters)
+
+
+async def settle(
+    session: AsyncSession,
+    results: Sequence[tuple[str, str, str | None, str]],
+    *,
+    said_by: str,
+) -> set[str]:
+    """Move open attempts (attempt, state, code, reason); those that were still open."""
+    if not results:
+        return set()
+    attempts, states, codes, reasons = (list(column) for column in zip(*results, strict=True))
+    parameters = {
+        "attempts": attempts,
+        "states": states,
+        "codes": codes,
+        "reasons": reasons,
+        "said_by": said_by,
+    }
+    return set((await session.execute(_SETTLE, parameters)).scalars())
+
+
+async def bind(
+    session: AsyncSession, bindings: Sequence[tuple[str, str, str, str]]
+) -> dict[tuple[str, str], str]:
+    """Bind provider calls (account, provider id, attempt, business); who owns each by now."""
+    accounts, provider_ids, attempts, businesses = (
+        list(column) for column in zip(*bindings, strict=True)
+    )
+    parameters = {"accounts": accounts, "provider_ids": provider_ids}
+    new = parameters | {"attempts": attempts, "businesses": businesses}
+    await session.execute(_BIND, new)
+    rows = await session.execute(_BOUND, parameters)
+    return {(row.account, row.provider_id): row.attempt_id for row in rows}
+
+
+async def doubtful(session: AsyncSession, *, grace: float, batch: int) -> list[str]:
+    """Attempts in doubt for longer than `grace` seconds past their send deadline."""
+    rows = await session.execute(_DOUBTFUL, {"grace": grace, "batch": batch})
+    return list(rows.scalars())
+

@@ -1,0 +1,197 @@
+"""Claims: leases on a range of jobs, or on due ones, with a token that goes up with every owner."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+_COLUMNS = "claim_id, run_id, business_id, kind, first_seq, last_seq, token"
+
+_INSERT = text(
+    f"""
+INSERT INTO claims (run_id, business_id, kind, first_seq, last_seq, owner, expires_at)
+VALUES (:run_id, :business_id, :kind, :first_seq, :last_seq, :owner,
+        clock_timestamp() + make_interval(secs => :lease))
+RETURNING {_COLUMNS}
+"""
+)
+_MARK_DUE = text(
+    """
+UPDATE jobs SET state = 'queued', claim_id = :claim_id, due_at = NULL,
+                changed_at = clock_timestamp()
+  FROM (SELECT seq FROM jobs
+         WHERE run_id = :run_id AND state = 'waiting' AND due_at <= clock_timestamp()
+         ORDER BY due_at, seq LIMIT :wanted) AS picked
+ WHERE jobs.run_id = :run_id AND jobs.seq = picked.seq AND jobs.state = 'waiting'
+"""
+)
+_HAS_DUE = text(
+    """
+SELECT EXISTS (SELECT FROM jobs WHERE run_id = :run_id AND state = 'waiting'
+                  AND due_at <= clock_timestamp())
+"""
+)
+_EXPIRED = text(
+    f"""
+SELECT {_COLUMNS} FROM claims
+ WHERE run_id = :run_id AND closed_at IS NULL AND expires_at <= clock_timestamp()
+ ORDER BY claim_id LIMIT 1 FOR NO KEY UPDATE
+"""
+)
+_TAKE_OVER = text(
+    f"""
+UPDATE claims SET owner = :owner, token = token + 1,
+       expires_at = clock_timestamp() + make_interval(secs => :lease)
+ WHERE claim_id = :claim_id
+RETURNING {_COLUMNS}
+"""
+)
+_RENEW = text(
+    """
+UPDATE claims SET expires_at = clock_timestamp() + make_interval(secs => :lease)
+  FROM unnest(CAST(:ids AS bigint[]), CAST(:tokens AS bigint[])) AS held (id, token)
+ WHERE claims.claim_id = held.id AND claims.token = held.token AND claims.owner = :owner
+   AND claims.closed_at IS NULL AND claims.expires_at > clock_timestamp()
+RETURNING claims.claim_id
+"""
+)
+_LOCK_OWN = text(
+    """
+SELECT 1 FROM claims
+ WHERE claim_id = :claim_id AND token = :token AND owner = :owner AND closed_at IS NULL
+   AND expires_at > clock_timestamp()
+   FOR NO KEY UPDATE
+"""
+)
+_CLOSE = text(
+    """
+UPDATE claims SET closed_at = clock_timestamp(), owner = NULL
+ WHERE claim_id = :claim_id AND token = :token AND closed_at IS NULL
+   AND NOT EXISTS (SELECT FROM jobs WHERE jobs.claim_id = :claim_id)
+   AND (kind = 'due' OR NOT EXISTS (
+        SELECT FROM jobs WHERE jobs.run_id = claims.run_id
+           AND jobs.seq BETWEEN claims.first_seq AND claims.last_seq
+           AND jobs.state = 'queued' AND jobs.claim_id IS NULL))
+"""
+)
+_RELEASE = text(
+    """
+UPDATE claims SET owner = NULL, token = claims.token + 1, expires_at = clock_timestamp()
+ WHERE claim_id = :claim_id AND token = :token AND owner = :owner AND closed_at IS NULL
+"""
+)
+_STRANDED = text(
+    """
+SELECT DISTINCT claims.run_id FROM claims JOIN runs USING (run_id)
+ WHERE claims.closed_at IS NULL AND claims.expires_at <= clock_timestamp()
+   AND runs.state <> 'running'
+"""
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to work on some jobs, as long as the token stands and the lease runs."""
+
+    claim_id: int
+    run_id: str
+    business_id: str
+    kind: str
+    first_seq: int | None
+    last_seq: int | None
+    token: int
+
+
+async def insert_range(
+    session: AsyncSession, run_id: str, business_id: str, *, first: int, last: int, owner: str,
+    lease: float,
+) -> Claim:
+    """Open a claim on `first..last`; no job row is written."""
+    return await _insert(session, run_id, business_id, "range", first, last, owner, lease)
+
+
+async def insert_due(
+    session: AsyncSession, run_id: str, business_id: str, *, wanted: int, owner: str, lease: float
+) -> Claim:
+    """Open a claim and put up to `wanted` due jobs into it, earliest first."""
+    claim = await _insert(session, run_id, business_id, "due", None, None, owner, lease)
+    parameters = {"claim_id": claim.claim_id, "run_id": run_id, "wanted": wanted}
+    await session.execute(_MARK_DUE, parameters)
+    return claim
+
+
+async def _insert(
+    session: AsyncSession, run_id: str, business_id: str, kind: str, first: int | None,
+    last: int | None, owner: str, lease: float,
+) -> Claim:
+    parameters = {
+        "run_id": run_id,
+        "business_id": business_id,
+        "kind": kind,
+        "first_seq": first,
+        "last_seq": last,
+        "owner": owner,
+        "lease": lease,
+    }
+    return Claim(*(await session.execute(_INSERT, parameters)).one())
+
+
+async def has_due(session: AsyncSession, run_id: str) -> bool:
+    """Whether a waiting job's time has come."""
+    return bool((await session.execute(_HAS_DUE, {"run_id": run_id})).scalar())
+
+
+async def lock_expired(session: AsyncSession, run_id: str) -> Claim | None:
+    """Lock one claim of this run whose lease has run out, if there is one."""
+    row = (await session.execute(_EXPIRED, {"run_id": run_id})).first()
+    return None if row is None else Claim(*row)
+
+
+async def take_over(
+    session: AsyncSession, claim_id: int, *, owner: str | None, lease: float
+) -> Claim:
+    """Give a locked claim a new owner, or none; either way its old token is worth nothing."""
+    parameters = {"claim_id": claim_id, "owner": owner, "lease": lease}
+    return Claim(*(await session.execute(_TAKE_OVER, parameters)).one())
+
+
+async def renew(
+    session: AsyncSession, held: Mapping[int, int], *, owner: str, lease: float
+) -> set[int]:
+    """Extend the leases of these claims (id → token); the ids that are still ours."""
+    parameters = {
+        "ids": list(held),
+        "tokens": list(held.values()),
+        "owner": owner,
+        "lease": lease,
+    }
+    return set((await session.execute(_RENEW, parameters)).scalars())
+
+
+async def lock_own(session: AsyncSession, claim: Claim, *, owner: str) -> bool:
+    """Lock our claim, if it is still ours. INVARIANT I4: every intent goes through here."""
+    parameters = {"claim_id": claim.claim_id, "token": claim.token, "owner": owner}
+    return (await session.execute(_LOCK_OWN, parameters)).first() is not None
+
+
+async def close(session: AsyncSession, claim: Claim, *, owner: str | None) -> bool:
+    """Close a claim none of whose jobs is queued or sending; whether it is closed now."""
+    if owner is not None and not await lock_own(session, claim, owner=owner):
+        return False
+    parameters = {"claim_id": claim.claim_id, "token": claim.token}
+    result = await session.execute(_CLOSE, parameters)
+    return int(result.rowcount) == 1  # type: ignore[attr-defined]  # present on DML results
+
+
+async def release(session: AsyncSession, claim: Claim, *, owner: str) -> None:
+    """Let go of a claim at once, so that another worker need not wait for the lease."""
+    parameters = {"claim_id": claim.claim_id, "token": claim.token, "owner": owner}
+    await session.execute(_RELEASE, parameters)
+
+
+async def stranded_runs(session: AsyncSession) -> Sequence[str]:
+    """Runs that are not running and still have a claim whose lease has run out."""
+    return list((await session.execute(_STRANDED)).scalars())

@@ -1,0 +1,168 @@
+"""What was said of attempts, kept as a set under natural keys until it is folded, and after."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from trunkline_common.db.transaction import wake_after_commit
+from trunkline_outbound.domain.calls import CallEvent
+
+FOLD = "outbound.fold"  # rung after every commit that kept an event
+
+_KEEP_CALL = text(
+    """
+INSERT INTO call_events (attempt_id, provider_id, status, number, business_id, account, duration,
+                         answered_by, code, event_id)
+VALUES (:attempt_id, :provider_id, :status, :number, :business_id, :account, :duration,
+        :answered_by, :code, :event_id)
+ON CONFLICT DO NOTHING
+"""
+)
+_KEEP_MESSAGE = text(
+    """
+INSERT INTO message_events (attempt_id, status, business_id, code, reason, event_id)
+VALUES (:attempt_id, :status, :business_id, :code, :reason, :event_id)
+ON CONFLICT DO NOTHING
+"""
+)
+_UNFOLDED_CALLS = text(
+    """
+SELECT attempt_id, provider_id, status, number, business_id, account, event_id FROM call_events
+ WHERE folded_at IS NULL ORDER BY arrived_at LIMIT :batch FOR NO KEY UPDATE SKIP LOCKED
+"""
+)
+_CALL_SET = text(
+    """
+SELECT attempt_id, provider_id, status, number, duration, answered_by, code FROM call_events
+ WHERE attempt_id = ANY (CAST(:attempts AS text[])) AND problem IS NULL
+"""
+)
+_FOLDED_CALLS = text(
+    """
+UPDATE call_events SET folded_at = clock_timestamp(), problem = done.problem
+  FROM unnest(CAST(:event_ids AS text[]), CAST(:attempts AS text[]), CAST(:problems AS text[]))
+       AS done (event_id, attempt_id, problem)
+ WHERE call_events.attempt_id = done.attempt_id AND call_events.event_id = done.event_id
+"""
+)
+_UNFOLDED_MESSAGES = text(
+    """
+SELECT attempt_id, status, business_id, code, reason, event_id FROM message_events
+ WHERE folded_at IS NULL ORDER BY arrived_at LIMIT :batch FOR NO KEY UPDATE SKIP LOCKED
+"""
+)
+_FOLDED_MESSAGES = text(
+    """
+UPDATE message_events SET folded_at = clock_timestamp(), problem = done.problem
+  FROM unnest(CAST(:event_ids AS text[]), CAST(:attempts AS text[]), CAST(:problems AS text[]))
+       AS done (event_id, attempt_id, problem)
+ WHERE message_events.attempt_id = done.attempt_id AND message_events.event_id = done.event_id
+"""
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SaidOfCall:
+    """An event that has not been folded yet, and whose it claims to be."""
+
+    attempt_id: str
+    provider_id: str
+    status: str
+    number: int
+    business_id: str
+    account: str
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class SaidOfMessage:
+    """What messaging said of a run's message."""
+
+    attempt_id: str
+    status: str
+    business_id: str
+    code: str | None
+    reason: str | None
+    event_id: str
+
+
+async def keep_call_event(
+    session: AsyncSession, event: CallEvent, *, business_id: str, account: str, event_id: str
+) -> None:
+    """Keep what a provider said of a call; a repetition changes nothing."""
+    parameters = {
+        "attempt_id": event.attempt_id,
+        "provider_id": event.provider_id,
+        "status": event.status,
+        "number": event.number,
+        "business_id": business_id,
+        "account": account,
+        "duration": event.duration,
+        "answered_by": event.answered_by,
+        "code": event.code,
+        "event_id": event_id,
+    }
+    await session.execute(_KEEP_CALL, parameters)
+    wake_after_commit(session, FOLD)
+
+
+async def keep_message_event(session: AsyncSession, said: SaidOfMessage) -> None:
+    """Keep what messaging said of a message; a repetition changes nothing."""
+    parameters = {
+        "attempt_id": said.attempt_id,
+        "status": said.status,
+        "business_id": said.business_id,
+        "code": said.code,
+        "reason": said.reason,
+        "event_id": said.event_id,
+    }
+    await session.execute(_KEEP_MESSAGE, parameters)
+    wake_after_commit(session, FOLD)
+
+
+async def lock_unfolded_calls(session: AsyncSession, batch: int) -> list[SaidOfCall]:
+    """Take events that nobody has folded yet."""
+    return [SaidOfCall(*row) for row in await session.execute(_UNFOLDED_CALLS, {"batch": batch})]
+
+
+async def call_sets(
+    session: AsyncSession, attempt_ids: Sequence[str]
+) -> dict[str, list[CallEvent]]:
+    """Everything that was ever said of these attempts, by attempt."""
+    sets: dict[str, list[CallEvent]] = {}
+    for row in await session.execute(_CALL_SET, {"attempts": list(attempt_ids)}):
+        sets.setdefault(row.attempt_id, []).append(CallEvent(*row))
+    return sets
+
+
+async def mark_calls_folded(
+    session: AsyncSession, done: Sequence[tuple[SaidOfCall, str | None]]
+) -> None:
+    """Note events as folded, or as unusable with the problem."""
+    await session.execute(_FOLDED_CALLS, _marks([(e.event_id, e.attempt_id, p) for e, p in done]))
+
+
+async def lock_unfolded_messages(session: AsyncSession, batch: int) -> list[SaidOfMessage]:
+    """Take message events that nobody has folded yet."""
+    rows = await session.execute(_UNFOLDED_MESSAGES, {"batch": batch})
+    return [SaidOfMessage(*row) for row in rows]
+
+
+async def mark_messages_folded(
+    session: AsyncSession, done: Sequence[tuple[SaidOfMessage, str | None]]
+) -> None:
+    """Note message events as folded, or as unusable with the problem."""
+    marks = _marks([(e.event_id, e.attempt_id, p) for e, p in done])
+    await session.execute(_FOLDED_MESSAGES, marks)
+
+
+def _marks(done: Sequence[tuple[str, str, str | None]]) -> dict[str, list[str | None]]:
+    return {
+        "event_ids": [event_id for event_id, _, _ in done],
+        "attempts": [attempt_id for _, attempt_id, _ in done],
+        "problems": [problem for _, _, problem in done],
+    }

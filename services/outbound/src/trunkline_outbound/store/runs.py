@@ -1,0 +1,206 @@
+"""Runs and their cursors. The cursor row is a run's gate: whoever holds it decides alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from trunkline_common.contracts.api import RunContent, RunPolicy, RunRequested
+from trunkline_common.db import pace
+
+_INSERT = text(
+    """
+INSERT INTO runs (run_id, business_id, display_name, channel, channel_id, content, policy,
+                  start_at, correlation_id, traceparent)
+VALUES (:run_id, :business_id, :display_name, :channel, :channel_id, CAST(:content AS jsonb),
+        CAST(:policy AS jsonb), :start_at, :correlation_id, :traceparent)
+ON CONFLICT (run_id) DO NOTHING
+"""
+)
+_OPEN_CURSOR = text(
+    "INSERT INTO cursors (run_id, business_id) VALUES (:run_id, :business_id)"
+    " ON CONFLICT (run_id) DO NOTHING"
+)
+_CAP = text(
+    """
+INSERT INTO limits (kind, id, cap) VALUES ('run', :run_id, :cap)
+ON CONFLICT (kind, id) DO UPDATE SET cap = excluded.cap
+"""
+)
+_LOCK_CURSOR = text(
+    "SELECT next_seq, total FROM cursors WHERE run_id = :run_id FOR NO KEY UPDATE"
+)
+_RUN = text(
+    """
+SELECT run_id, business_id, channel, channel_id, content, policy, state, correlation_id,
+       traceparent, start_at > clock_timestamp() AS is_early, progress_version
+  FROM runs WHERE run_id = :run_id
+"""
+)
+_LIVE = text(
+    """
+SELECT run.run_id, run.business_id, run.channel_id
+  FROM runs AS run JOIN cursors AS cursor USING (run_id)
+ WHERE run.state = 'running'
+   AND (cursor.next_seq <= cursor.total
+        OR EXISTS (SELECT FROM jobs WHERE jobs.run_id = run.run_id AND jobs.state = 'waiting'
+                      AND jobs.due_at <= clock_timestamp())
+        OR EXISTS (SELECT FROM claims WHERE claims.run_id = run.run_id
+                      AND claims.closed_at IS NULL AND claims.expires_at <= clock_timestamp()))
+ ORDER BY run.started_at, run.run_id
+"""
+)
+_SET_STATE = text(
+    """
+UPDATE runs
+   SET state = :state, reason = :reason,
+       started_at = CASE WHEN :state = 'running' THEN coalesce(started_at, clock_timestamp())
+                         ELSE started_at END,
+       ended_at = CASE WHEN :state IN ('completed', 'cancelled', 'failed')
+                       THEN clock_timestamp() END
+ WHERE run_id = :run_id
+"""
+)
+_ADVANCE = text("UPDATE cursors SET next_seq = :next_seq WHERE run_id = :run_id")
+_GROW = text("UPDATE cursors SET total = :total WHERE run_id = :run_id")
+_COMPLETABLE = text(
+    """
+SELECT run.run_id FROM runs AS run JOIN cursors AS cursor USING (run_id)
+ WHERE run.state IN ('running', 'paused') AND cursor.next_seq > cursor.total
+   AND NOT EXISTS (SELECT FROM claims WHERE claims.run_id = run.run_id
+                      AND claims.closed_at IS NULL)
+   AND NOT EXISTS (SELECT FROM jobs WHERE jobs.run_id = run.run_id
+                      AND jobs.state IN ('waiting', 'sending', 'in_doubt', 'accepted'))
+"""
+)
+_OPEN_WORK = text(
+    """
+SELECT EXISTS (SELECT FROM claims WHERE run_id = :run_id AND closed_at IS NULL)
+    OR EXISTS (SELECT FROM jobs WHERE run_id = :run_id
+                  AND state IN ('waiting', 'sending', 'in_doubt', 'accepted'))
+"""
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run as the loops need it; `traceparent` is the request's that started it.
+
+    `is_early`: its start time lies ahead on the database's clock.
+    """
+
+    run_id: str
+    business_id: str
+    channel: str
+    channel_id: str
+    content: RunContent
+    policy: RunPolicy
+    state: str
+    correlation_id: str
+    traceparent: str | None
+    is_early: bool | None
+    progress_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """A run's cursor, locked: `next_seq` is the first job that no range claim has carved."""
+
+    next_seq: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class LiveRun:
+    """A running run that has something to hand out, read without a lock."""
+
+    run_id: str
+    business_id: str
+    channel_id: str
+
+
+async def insert_run(
+    session: AsyncSession,
+    event: RunRequested,
+    *,
+    business_id: str,
+    correlation_id: str,
+    traceparent: str | None,
+) -> None:
+    """Write down a requested run as draft, with its gate; a repetition changes nothing."""
+    parameters = {
+        "run_id": event.run_id,
+        "business_id": business_id,
+        "display_name": event.display_name,
+        "channel": event.channel,
+        "channel_id": event.channel_id,
+        "content": event.content.model_dump_json(),
+        "policy": event.policy.model_dump_json(),
+        "start_at": event.start_at,
+        "correlation_id": correlation_id,
+        "traceparent": traceparent,
+    }
+    await session.execute(_INSERT, parameters)
+    await session.execute(_OPEN_CURSOR, {"run_id": event.run_id, "business_id": business_id})
+    if event.policy.concurrent is not None:
+        await session.execute(_CAP, {"run_id": event.run_id, "cap": event.policy.concurrent})
+    if event.policy.per_second is not None:
+        await pace.set_pace(session, event.run_id, event.policy.per_second)
+
+
+async def lock_cursor(session: AsyncSession, run_id: str) -> Cursor | None:
+    """Hold the run's gate until the transaction ends."""
+    row = (await session.execute(_LOCK_CURSOR, {"run_id": run_id})).first()
+    return None if row is None else Cursor(row.next_seq, row.total)
+
+
+async def get_run(session: AsyncSession, run_id: str) -> Run | None:
+    """The run as it stands now; read it after locking its cursor to rely on its state."""
+    row = (await session.execute(_RUN, {"run_id": run_id})).mappings().first()
+    if row is None:
+        return None
+    fields: dict[str, Any] = dict(row)
+    fields["content"] = RunContent.model_validate(_json(row["content"]))
+    fields["policy"] = RunPolicy.model_validate(_json(row["policy"]))
+    return Run(**fields)
+
+
+async def live_runs(session: AsyncSession) -> Sequence[LiveRun]:
+    """Running runs with something to hand out, oldest first."""
+    return [LiveRun(*row) for row in await session.execute(_LIVE)]
+
+
+async def set_state(
+    session: AsyncSession, run_id: str, state: str, *, reason: str | None = None
+) -> None:
+    """Move a run; its cursor is locked by the caller."""
+    await session.execute(_SET_STATE, {"run_id": run_id, "state": state, "reason": reason})
+
+
+async def advance(session: AsyncSession, run_id: str, next_seq: int) -> None:
+    """Move the cursor; it is locked by the caller."""
+    await session.execute(_ADVANCE, {"run_id": run_id, "next_seq": next_seq})
+
+
+async def grow(session: AsyncSession, run_id: str, total: int) -> None:
+    """Raise the number of jobs; the cursor is locked by the caller."""
+    await session.execute(_GROW, {"run_id": run_id, "total": total})
+
+
+async def completable(session: AsyncSession) -> Sequence[str]:
+    """Runs that look finished, read without a lock: a hint for the completion."""
+    return list((await session.execute(_COMPLETABLE)).scalars())
+
+
+async def has_open_work(session: AsyncSession, run_id: str) -> bool:
+    """Whether a claim is open or a job is not final. Jobs no claim has carved are not asked."""
+    return bool((await session.execute(_OPEN_WORK, {"run_id": run_id})).scalar())
+
+
+def _json(value: object) -> object:
+    return json.loads(value) if isinstance(value, str) else value

@@ -21,6 +21,7 @@ class AdminDesk:
 
     def __init__(
         self,
+        *,
         accounts: Accounts,
         numbers: BusinessNumbers,
         vault: Vault,

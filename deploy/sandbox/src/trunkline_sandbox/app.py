@@ -46,37 +46,41 @@ def build_sandbox(settings: SandboxSettings) -> Sandbox:
     accounts, numbers, archive = Accounts(), BusinessNumbers(), Archive()
     tempo = Tempo(settings.seed, settings.speed, parse_mix(settings.mix))
     herald = Herald(accounts, archive, mailbox, witness)
-    exchange = Exchange(tempo, agenda, courier, accounts, archive, herald, tally)
+    exchange = Exchange(tempo, agenda, courier, accounts, archive, herald=herald, tally=tally)
     postman = Postman(tempo, agenda, mailbox, witness, tally, numbers)
     vault, book = Vault(settings.log), FaultBook(witness)
-    _remember(vault, witness, tally, accounts, numbers, exchange, postman)
+    _register(vault, accounts, numbers)
+    _remember(witness, tally, exchange, postman)
 
     def conversation(dialect: Dialect) -> Conversation:
         return Conversation(dialect, book, witness, settings.body_timeout)
 
-    app = FastAPI(title="Trunkline sandbox", docs_url="/sandbox/docs", redoc_url=None)
-    app.include_router(AdminDesk(accounts, numbers, vault, witness, tally, book, courier).router())
     voice = VoiceDesk(conversation(TwilioDialect()), accounts, archive, exchange, witness)
-    app.include_router(voice.router())
     messages = MessageDesk(conversation(GraphDialect()), numbers, postman)
-    app.include_router(messages.router())
+    admin = AdminDesk(
+        accounts=accounts,
+        numbers=numbers,
+        vault=vault,
+        witness=witness,
+        tally=tally,
+        book=book,
+        courier=courier,
+    )
+    app = FastAPI(title="Trunkline sandbox", docs_url="/sandbox/docs", redoc_url=None)
+    for desk in (admin, voice, messages):
+        app.include_router(desk.router())
     return Sandbox(app, agenda, courier, witness)
 
 
-def _remember(
-    vault: Vault,
-    witness: Witness,
-    tally: Tally,
-    accounts: Accounts,
-    numbers: BusinessNumbers,
-    exchange: Exchange,
-    postman: Postman,
-) -> None:
+def _register(vault: Vault, accounts: Accounts, numbers: BusinessNumbers) -> None:
     registered = vault.load()
     for account in registered.accounts:
         accounts.put(account)
     for number in registered.numbers:
         numbers.put(number)
+
+
+def _remember(witness: Witness, tally: Tally, exchange: Exchange, postman: Postman) -> None:
     for entry in witness.history():
         exchange.remember(entry)
         postman.remember(entry)

@@ -59,6 +59,7 @@ class Exchange:
         courier: Courier,
         accounts: Accounts,
         archive: Archive,
+        *,
         herald: Herald,
         tally: Tally,
     ) -> None:

@@ -1,0 +1,46 @@
+"""Creating a business: the tenant, its first key, and the fact that it exists."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from trunkline_api import keys
+from trunkline_api.domain.scopes import ALL_SCOPES
+from trunkline_api.store import businesses as store
+from trunkline_common.contracts.api import BusinessCreated
+from trunkline_common.db import Database, outbox, transaction
+from trunkline_common.db.outbox import Fact
+from trunkline_common.ids import BUSINESS, new_id
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """A new business and its first key, whole: the only time that its secret is seen."""
+
+    business: store.Business
+    key: store.Key
+    secret: str
+
+
+async def create(
+    database: Database, *, name: str, country: str, zone: str, correlation_id: str
+) -> Created:
+    """Create a tenant with a key that may do everything in it."""
+    async with transaction(database) as session:
+        business = await store.add(
+            session, id=new_id(BUSINESS), name=name, country=country, zone=zone
+        )
+        key, secret = await keys.add(
+            session, business.id, name="first key", scopes=list(ALL_SCOPES), expires_at=None
+        )
+        event = BusinessCreated(
+            business_id=business.id, display_name=name, country=country, time_zone=zone
+        )
+        await outbox.add(session, Fact(event, business.id, correlation_id))
+    return Created(business, key, secret)
+
+
+async def get(database: Database, business_id: str) -> store.Business | None:
+    """The tenant that a key belongs to."""
+    async with transaction(database) as session:
+        return await store.get(session, business_id)

@@ -1,0 +1,30 @@
+"""Calls as the read model has them."""
+
+from __future__ import annotations
+
+from trunkline_api.store import calls as store
+from trunkline_api.store import recordings, runs
+from trunkline_api.store.calls import Call
+from trunkline_api.store.recordings import Recording
+from trunkline_common.db import Database, transaction
+
+
+async def get(
+    database: Database, business_id: str, call_id: str
+) -> tuple[Call, list[Recording]] | None:
+    """One call and its recordings."""
+    async with transaction(database) as session:
+        call = await store.get(session, business_id, call_id)
+        if call is None:
+            return None
+        return call, await recordings.of_attempt(session, business_id, call.attempt_id)
+
+
+async def page(
+    database: Database, business_id: str, *, run_id: str | None, before: str, limit: int
+) -> list[Call] | None:
+    """Calls, newest first; None where the business has no such run."""
+    async with transaction(database) as session:
+        if run_id is not None and await runs.get(session, business_id, run_id) is None:
+            return None
+        return await store.page(session, business_id, run_id=run_id, before=before, limit=limit)

@@ -1,0 +1,158 @@
+"""Runs: drafted, started once, and read while outbound works on them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from opentelemetry.propagate import inject
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from trunkline_api import errors
+from trunkline_api.feeds import WAKE
+from trunkline_api.store import channels, contacts, feeds, imports
+from trunkline_api.store import runs as store
+from trunkline_api.store.runs import NewRun, Run, RunContact
+from trunkline_common.contracts.api import ChannelKind, RunContent, RunPolicy, RunRequested
+from trunkline_common.db import Database, outbox, transaction
+from trunkline_common.db.outbox import Fact
+from trunkline_common.db.transaction import wake_after_commit
+from trunkline_common.ids import RUN, new_id
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Whom a run is for: an import, named contacts, or everybody."""
+
+    import_id: str | None = None
+    contact_ids: Sequence[str] = ()
+
+    @property
+    def kind(self) -> str:
+        return "import" if self.import_id else "contacts" if self.contact_ids else "all"
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A run as it is asked for."""
+
+    name: str
+    channel: ChannelKind
+    channel_id: str
+    audience: Audience
+    content: dict[str, Any]
+    policy: dict[str, Any]
+
+
+async def create(database: Database, business_id: str, draft: Draft, *, correlation_id: str) -> Run:
+    """Keep a draft whose channel and audience are the business's own."""
+    run_id = new_id(RUN)
+    async with transaction(database) as session:
+        channel = await channels.get(session, business_id, draft.channel_id)
+        if channel is None:
+            raise errors.invalid("/channel_id", "there is no such channel")
+        if channel.kind != draft.channel:
+            raise errors.invalid("/channel_id", f"this channel is for {channel.kind}")
+        list_id = await _audience_list(session, business_id, run_id, draft.audience)
+        new = NewRun(
+            id=run_id,
+            business_id=business_id,
+            name=draft.name,
+            channel=draft.channel,
+            channel_id=draft.channel_id,
+            audience=draft.audience.kind,
+            list_id=list_id,
+            content=draft.content,
+            policy=draft.policy,
+            correlation_id=correlation_id,
+        )
+        return await store.add(session, new)
+
+
+async def _audience_list(
+    session: AsyncSession, business_id: str, run_id: str, audience: Audience
+) -> str | None:
+    if audience.import_id is not None:
+        if await imports.get(session, business_id, audience.import_id) is None:
+            raise errors.invalid("/audience/import_id", "there is no such import")
+        return audience.import_id
+    if not audience.contact_ids:
+        return None
+    wanted = list(dict.fromkeys(audience.contact_ids))
+    unknown = await contacts.unknown_of(session, business_id, wanted)
+    if unknown:
+        detail = f"{len(unknown)} of these contacts do not exist, such as {unknown[0]}"
+        raise errors.invalid("/audience/contact_ids", detail)
+    await contacts.add_members(session, business_id, run_id, wanted)
+    return run_id
+
+
+async def start(database: Database, business_id: str, run_id: str, *, correlation_id: str) -> Run:
+    """Start a draft. A run that was started before is answered as it is: to ask twice is harmless.
+
+    The fact and the right to feed the audience are rows of one transaction; the audience itself
+    leaves in chunks, so a start takes as long for ten contacts as for a million.
+    """
+    async with transaction(database) as session:
+        run = await store.lock(session, business_id, run_id)
+        if run is None:
+            raise errors.not_found("run")
+        if run.state != "draft":
+            return run
+        await _check_startable(session, run)
+        run = await store.request(session, business_id, run_id, correlation_id=correlation_id)
+        carrier: dict[str, str] = {}
+        inject(carrier)
+        await feeds.add(
+            session,
+            run_id=run.id,
+            business_id=business_id,
+            list_id=run.list_id,
+            correlation_id=correlation_id,
+            traceparent=carrier.get("traceparent"),
+        )
+        await outbox.add(session, Fact(_requested(run), business_id, correlation_id))
+        wake_after_commit(session, WAKE)
+    return run
+
+
+async def _check_startable(session: AsyncSession, run: Run) -> None:
+    channel = await channels.get(session, run.business_id, run.channel_id)
+    if channel is None or not channel.enabled:
+        raise errors.conflict("channel-disabled", "the run's channel is disabled")
+    if not await contacts.is_there_any(session, run.business_id, run.list_id):
+        raise errors.conflict("empty-audience", "the run's audience has nobody in it")
+
+
+def _requested(run: Run) -> RunRequested:
+    return RunRequested(
+        run_id=run.id,
+        display_name=run.name,
+        channel=run.channel,
+        channel_id=run.channel_id,
+        content=RunContent.model_validate(run.content),
+        policy=RunPolicy.model_validate(run.policy),
+    )
+
+
+async def get(database: Database, business_id: str, run_id: str) -> Run | None:
+    """One run."""
+    async with transaction(database) as session:
+        return await store.get(session, business_id, run_id)
+
+
+async def page(database: Database, business_id: str, *, before: str, limit: int) -> list[Run]:
+    """Runs, newest first."""
+    async with transaction(database) as session:
+        return await store.page(session, business_id, before=before, limit=limit)
+
+
+async def ended_contacts(
+    database: Database, business_id: str, run_id: str, *, after: int, limit: int
+) -> list[RunContact] | None:
+    """How the turns that are over ended; None where the business has no such run."""
+    async with transaction(database) as session:
+        if await store.get(session, business_id, run_id) is None:
+            return None
+        return await store.contacts(session, business_id, run_id, after=after, limit=limit)

@@ -1,0 +1,131 @@
+"""How far runs are: what outbound says, folded into the rows of runs."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+_STARTED: Final = text(
+    """
+UPDATE runs
+   SET state = CASE WHEN state IN ('draft', 'starting') THEN 'running' ELSE state END,
+       total = :total, rejects = :rejects, started_at = coalesce(started_at, :at)
+ WHERE business_id = :business_id AND id = :run_id
+RETURNING id
+"""
+)
+_REJECTED: Final = text(
+    """
+UPDATE runs SET state = 'rejected', reason = :reason, ended_at = coalesce(ended_at, :at)
+ WHERE business_id = :business_id AND id = :run_id
+RETURNING id
+"""
+)
+# A progress that was overtaken changes nothing; the row is still found, so the run is known.
+_PROGRESSED: Final = text(
+    """
+UPDATE runs
+   SET state = CASE WHEN CAST(:done AS boolean) THEN 'completed'
+                    WHEN state IN ('draft', 'starting') THEN 'running' ELSE state END,
+       ended_at = CASE WHEN CAST(:done AS boolean) THEN coalesce(ended_at, :at)
+                       ELSE ended_at END,
+       total = CASE WHEN progress_version <= :version THEN :total ELSE total END,
+       states = CASE WHEN progress_version <= :version THEN CAST(:states AS jsonb)
+                     ELSE states END,
+       outcomes = CASE WHEN progress_version <= :version THEN CAST(:outcomes AS jsonb)
+                       ELSE outcomes END,
+       progress_version = greatest(progress_version, :version)
+ WHERE business_id = :business_id AND id = :run_id
+RETURNING id
+"""
+)
+# A turn that ended "unknown" may still be corrected by a late fact; every other end is final.
+_ENDED: Final = text(
+    """
+INSERT INTO run_contacts AS turn (run_id, seq, business_id, contact_id, state, outcome, reason,
+                                  ended_at)
+VALUES (:run_id, :seq, :business_id, :contact_id, :state, :outcome, :reason, :at)
+ON CONFLICT (run_id, seq) DO UPDATE
+   SET state = excluded.state, outcome = excluded.outcome, reason = excluded.reason,
+       ended_at = excluded.ended_at
+ WHERE turn.state = 'unknown' AND turn.business_id = excluded.business_id
+"""
+)
+
+
+async def started(
+    session: AsyncSession, business_id: str, run_id: str, *, total: int, rejects: int, at: datetime
+) -> bool:
+    """The audience is frozen; False where the business has no such run."""
+    values = {
+        "business_id": business_id,
+        "run_id": run_id,
+        "total": total,
+        "rejects": rejects,
+        "at": at,
+    }
+    return (await session.execute(_STARTED, values)).first() is not None
+
+
+async def rejected(
+    session: AsyncSession, business_id: str, run_id: str, *, reason: str, at: datetime
+) -> bool:
+    """The run can never start; False where the business has no such run."""
+    values = {"business_id": business_id, "run_id": run_id, "reason": reason, "at": at}
+    return (await session.execute(_REJECTED, values)).first() is not None
+
+
+async def progressed(
+    session: AsyncSession,
+    business_id: str,
+    run_id: str,
+    *,
+    version: int,
+    total: int,
+    states: dict[str, int],
+    outcomes: dict[str, int],
+    done: bool,
+    at: datetime,
+) -> bool:
+    """Newer counts replace older ones; False where the business has no such run."""
+    values = {
+        "business_id": business_id,
+        "run_id": run_id,
+        "version": version,
+        "total": total,
+        "states": json.dumps(states),
+        "outcomes": json.dumps(outcomes),
+        "done": done,
+        "at": at,
+    }
+    return (await session.execute(_PROGRESSED, values)).first() is not None
+
+
+async def turn_ended(
+    session: AsyncSession,
+    business_id: str,
+    run_id: str,
+    *,
+    seq: int,
+    contact_id: str,
+    state: str,
+    outcome: str | None,
+    reason: str,
+    at: datetime,
+) -> None:
+    """One contact's turn is over."""
+    values = {
+        "business_id": business_id,
+        "run_id": run_id,
+        "seq": seq,
+        "contact_id": contact_id,
+        "state": state,
+        "outcome": outcome,
+        "reason": reason,
+        "at": at,
+    }
+    await session.execute(_ENDED, values)

@@ -29,7 +29,7 @@ install: $(STAMP) ## Make .venv and put the locked packages and our own into it
 
 $(VENV)/bin/uv: requirements/bootstrap.txt
 	@test -n "$(PYTHON)" || { echo "make: no Python 3.11 or newer found; name one: make install PYTHON=..." >&2; exit 2; }
-	@test -x $(RUN) || "$(PYTHON)" -m venv $(VENV)
+	@test -x $(RUN) || "$(PYTHON)" -m venv $(VENV) || { rm -rf $(VENV); exit 2; }
 	@$(RUN) -m pip install -qq --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
 	@touch $@
 

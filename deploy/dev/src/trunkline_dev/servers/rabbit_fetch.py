@@ -37,7 +37,7 @@ def fetch_broker(cache: Path, series: str) -> Path:
     """The folder with this series' files, fetched if it is not there; one fetches at a time."""
     if series not in SUITES:
         raise CannotGoOn(f"RabbitMQ {series} is not one of {', '.join(SUITES)}")
-    root = (cache / series).absolute()
+    root = (cache / series).resolve()
     with exclusive(cache / f"{series}.lock"):
         stamp = root / "complete"
         # The programs hold the folder's own path, so a copy that was moved is no use.

@@ -9,7 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 Entry = dict[str, Any]
+
+# Every call leaves a dozen lines: the compiled serialiser costs a tenth of `json.dumps`.
+LINE = TypeAdapter(Entry)
 
 
 class WitnessInUseError(Exception):
@@ -51,7 +56,7 @@ class Witness:
         """Append one fact and return its number. On return the line is in the file."""
         number = self._last + 1
         entry: Entry = {"n": number, "at": datetime.now(UTC).isoformat(), "kind": kind, **facts}
-        line = json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+        line = LINE.dump_json(entry) + b"\n"
         written = os.write(self._file, line)
         if written != len(line):
             raise OSError(f"the witness took {written} of {len(line)} bytes")

@@ -1,5 +1,6 @@
 """One fault as it is ordered: its kind, which requests it meets, and how often."""
 
+from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Annotated, Literal
@@ -33,10 +34,9 @@ class FaultKind(StrEnum):
 Provider = Literal["twilio", "meta"]
 
 
-class Subject(BaseModel):
+@dataclass(frozen=True, slots=True)
+class Subject:
     """One request, as far as a fault can see it."""
-
-    model_config = ConfigDict(frozen=True)
 
     provider: Provider
     method: str

@@ -21,10 +21,8 @@ class MessageDesk:
         self._postman = postman
 
     def router(self) -> APIRouter:
-        router = APIRouter(include_in_schema=False)
-        router.add_api_route(
-            "/v{version:int}.0/{phone_number_id}/messages", self.send, methods=["POST"]
-        )
+        router = APIRouter()
+        router.add_route("/v{version:int}.0/{phone_number_id}/messages", self.send, ["POST"])
         return router
 
     async def send(self, request: Request) -> Response:

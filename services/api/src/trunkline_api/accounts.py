@@ -39,7 +39,7 @@ class Accounts:
     async def of(self, channel_id: str, *, newer_than: Account | None = None) -> Account | None:
         """The account behind a channel; `newer_than` asks past a remembered one that failed."""
         known = self._known.get(channel_id)
-        if known and known is not newer_than and time.monotonic() < known.read_at + REMEMBERED_SECONDS:
+        if known and known is not newer_than and _is_recent(known):
             return known
         async with transaction(self._database) as session:
             channel = await channels.called_back(session, channel_id)
@@ -58,3 +58,7 @@ class Accounts:
             self._known.clear()
         self._known[channel_id] = account
         return account
+
+
+def _is_recent(account: Account) -> bool:
+    return time.monotonic() < account.read_at + REMEMBERED_SECONDS

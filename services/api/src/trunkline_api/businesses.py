@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from trunkline_api import keys
 from trunkline_api.domain.scopes import ALL_SCOPES
 from trunkline_api.store import businesses as store
+from trunkline_api.store.businesses import NewKey
 from trunkline_common.contracts.api import BusinessCreated
 from trunkline_common.db import Database, outbox, transaction
 from trunkline_common.db.outbox import Fact
@@ -27,12 +28,8 @@ async def create(
 ) -> Created:
     """Create a tenant with a key that may do everything in it."""
     async with transaction(database) as session:
-        business = await store.add(
-            session, id=new_id(BUSINESS), name=name, country=country, zone=zone
-        )
-        key, secret = await keys.add(
-            session, business.id, name="first key", scopes=list(ALL_SCOPES), expires_at=None
-        )
+        business = await store.add(session, new_id(BUSINESS), name=name, country=country, zone=zone)
+        key, secret = await keys.add(session, business.id, NewKey("first key", ALL_SCOPES))
         event = BusinessCreated(
             business_id=business.id, display_name=name, country=country, time_zone=zone
         )

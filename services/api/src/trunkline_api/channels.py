@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from trunkline_api.store import channels as store
 from trunkline_api.store.channels import Channel
@@ -14,33 +15,37 @@ from trunkline_common.ids import CHANNEL, new_id
 from trunkline_common.sealing import Sealer
 
 
+@dataclass(frozen=True, slots=True)
+class NewChannel:
+    """A provider account as it is asked for, credentials in the open."""
+
+    kind: ChannelKind
+    account: str
+    senders: list[str]
+    credentials: dict[str, str] = field(repr=False)
+    per_second: float
+    concurrent: int
+
+
 async def create(
-    database: Database,
-    sealer: Sealer,
-    business_id: str,
-    *,
-    kind: ChannelKind,
-    account: str,
-    senders: list[str],
-    credentials: Mapping[str, str],
-    per_second: float,
-    concurrent: int,
-    correlation_id: str,
+    database: Database, sealer: Sealer, business_id: str, new: NewChannel, *, correlation_id: str
 ) -> Channel:
     """Add a provider account at version 1."""
     channel_id = new_id(CHANNEL)
+    key_id, sealed = sealer.seal(new.credentials, channel_id)
     async with transaction(database) as session:
-        channel = await store.add(
-            session,
-            id=channel_id,
-            business_id=business_id,
-            kind=kind,
-            account=account,
-            senders=senders,
-            sealed=sealer.seal(dict(credentials), channel_id),
-            per_second=per_second,
-            concurrent=concurrent,
-        )
+        values = {
+            "id": channel_id,
+            "business_id": business_id,
+            "kind": new.kind,
+            "account": new.account,
+            "senders": new.senders,
+            "key_id": key_id,
+            "sealed": sealed,
+            "per_second": new.per_second,
+            "concurrent": new.concurrent,
+        }
+        channel = await store.add(session, values)
         await outbox.add(session, _changed(channel, correlation_id))
     return channel
 
@@ -48,21 +53,18 @@ async def create(
 async def change(
     database: Database,
     sealer: Sealer,
-    business_id: str,
-    channel_id: str,
+    seen: Channel,
     *,
-    changes: Mapping[str, object],
+    changes: Mapping[str, Any],
     credentials: Mapping[str, str] | None,
     correlation_id: str,
-) -> Channel | None:
-    """Make the next version; None where the business has no such channel."""
+) -> Channel:
+    """Make the channel's next version, from its newest one and not from the one that was seen."""
     async with transaction(database) as session:
-        held = await store.lock(session, business_id, channel_id)
-        if held is None:
-            return None
+        held = await store.lock(session, seen.business_id, seen.id) or seen
         wanted = replace(held, **changes)
         if credentials is not None:
-            key_id, sealed = sealer.seal(dict(credentials), channel_id)
+            key_id, sealed = sealer.seal(dict(credentials), held.id)
             wanted = replace(wanted, key_id=key_id, sealed=sealed)
         channel = await store.change(session, wanted)
         await outbox.add(session, _changed(channel, correlation_id))

@@ -19,7 +19,7 @@ from trunkline_common.outcomes import Refuse
 from trunkline_common.topology import Queue
 
 
-def _accept(known: bool, what: str) -> None:  # noqa: FBT001  # the store's answer, passed on
+def _accept(known: bool, what: str) -> None:  # the store's answer, passed on
     """A fact about something that the business does not have can never be applied."""
     if not known:
         message = f"this business has no such {what}"
@@ -57,11 +57,7 @@ async def on_run_progressed(
     known = await progress.progressed(
         session,
         envelope.business_id,
-        event.run_id,
-        version=event.version,
-        total=event.total,
-        states=event.states,
-        outcomes=event.outcomes,
+        event,
         done=isinstance(event, outbound.RunCompleted),
         at=envelope.occurred_at,
     )
@@ -70,23 +66,12 @@ async def on_run_progressed(
 
 async def on_job_ended(session: AsyncSession, envelope: Envelope[outbound.JobEnded]) -> None:
     """One contact's turn is over."""
-    event = envelope.event
     await progress.turn_ended(
-        session,
-        envelope.business_id,
-        event.run_id,
-        seq=event.seq,
-        contact_id=event.contact_id,
-        state=event.state,
-        outcome=event.outcome,
-        reason=event.reason,
-        at=envelope.occurred_at,
+        session, envelope.business_id, envelope.event, at=envelope.occurred_at
     )
 
 
-def _about_call(
-    envelope: Envelope[Any],
-) -> dict[str, Any]:
+def _about_call(envelope: Envelope[Any]) -> dict[str, Any]:
     event = envelope.event
     return {
         "id": event.call_id,
@@ -180,9 +165,7 @@ async def on_message_accepted(
     )
 
 
-async def on_message_sent(
-    session: AsyncSession, envelope: Envelope[messaging.MessageSent]
-) -> None:
+async def on_message_sent(session: AsyncSession, envelope: Envelope[messaging.MessageSent]) -> None:
     """It left Meta."""
     at = envelope.event.at or envelope.occurred_at
     await _fold_message(session, envelope, "sent", sent_at=at)
@@ -196,9 +179,7 @@ async def on_message_delivered(
     await _fold_message(session, envelope, "delivered", delivered_at=at)
 
 
-async def on_message_read(
-    session: AsyncSession, envelope: Envelope[messaging.MessageRead]
-) -> None:
+async def on_message_read(session: AsyncSession, envelope: Envelope[messaging.MessageRead]) -> None:
     """It was opened."""
     at = envelope.event.at or envelope.occurred_at
     await _fold_message(session, envelope, "read", read_at=at)

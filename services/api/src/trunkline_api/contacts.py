@@ -18,9 +18,9 @@ async def create(
     """Add one contact; a number that is there already is a conflict that names who has it."""
     phone = normalise(wanted.address, wanted.country or home_country)
     if isinstance(phone, Unusable):
-        raise errors.invalid("/phone", f"not a number that can be called: {phone.reason}")
+        raise errors.invalid("#/phone", f"not a number that can be called: {phone.reason}")
     if variables_size(wanted.variables) > LONGEST_VARIABLES:
-        raise errors.invalid("/variables", f"more than {LONGEST_VARIABLES} bytes")
+        raise errors.invalid("#/variables", f"more than {LONGEST_VARIABLES} bytes")
     contact = replace(
         wanted, address=phone.address, country=phone.country or wanted.country or home_country
     )

@@ -4,9 +4,9 @@ All are `trunkline_common.http.Problem` (RFC 9457), told apart by status and typ
 ├── 401 unauthenticated          no credential, or a wrong one
 ├── 403 missing-scope, refused   the key may not; a callback that proves nothing
 ├── 404 not-found                unknown, or another business's: the same answer
-├── 408, 413                     a body that is too slow, or too large
+├── 408 too-slow                 a body that does not come; one too large is refused before us
 ├── 409 conflict                 it exists, and its state does not allow this
-└── 422 import-…, invalid        understood and refused, with the place
+└── 422 import-…, invalid-request understood and refused, with the place
 """
 
 from __future__ import annotations
@@ -16,14 +16,24 @@ from trunkline_common.http import Problem
 
 def unauthenticated() -> Problem:
     """Nobody we know: how to present a key goes into a header, why not stays with us."""
-    problem = Problem(401, "unauthenticated", "Unauthenticated", "a valid bearer key is needed")
-    problem.headers["WWW-Authenticate"] = 'Bearer realm="trunkline"'
-    return problem
+    return Problem(
+        401,
+        "unauthenticated",
+        "Unauthenticated",
+        "a valid bearer key is needed",
+        headers={"WWW-Authenticate": 'Bearer realm="trunkline"'},
+    )
 
 
 def missing_scope(scope: str) -> Problem:
     """The key is good, but not for this."""
-    return Problem(403, "missing-scope", "Missing scope", f"the key lacks the scope {scope}")
+    return Problem(
+        403,
+        "missing-scope",
+        "Missing scope",
+        f"the key lacks the scope {scope}",
+        headers={"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{scope}"'},
+    )
 
 
 def refused() -> Problem:
@@ -39,11 +49,6 @@ def not_found(noun: str) -> Problem:
 def conflict(slug: str, detail: str) -> Problem:
     """The state of things does not allow it."""
     return Problem(409, slug, "Conflict", detail)
-
-
-def too_large(limit: int) -> Problem:
-    """More bytes than we take."""
-    return Problem(413, "too-large", "Too large", f"the body may hold {limit} bytes at most")
 
 
 def too_slow() -> Problem:
@@ -62,9 +67,9 @@ def malformed(detail: str) -> Problem:
 
 
 def invalid(pointer: str, detail: str) -> Problem:
-    """One value cannot be used; `pointer` is its place in the body."""
+    """One value cannot be used; `pointer` is its place, in the body as a JSON pointer."""
     errors = [{"pointer": pointer, "detail": detail}]
-    return Problem(422, "invalid", "Invalid", detail, errors)
+    return Problem(422, "invalid-request", "The request is not valid", detail, errors)
 
 
 def unreadable(slug: str, detail: str) -> Problem:

@@ -1,4 +1,4 @@
-"""Audiences leave for outbound: one chunk, one transaction, so a crash neither skips nor repeats."""
+"""Audiences leave for outbound: a chunk is a transaction, so a crash neither skips nor repeats."""
 
 from __future__ import annotations
 

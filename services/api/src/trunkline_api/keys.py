@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from trunkline_api.domain.scopes import (
     ALPHABET,
     SECRET_LENGTH,
-    Scope,
     digest_of,
     read_key,
     same,
@@ -20,6 +17,7 @@ from trunkline_api.domain.scopes import (
     whole_key,
 )
 from trunkline_api.store import businesses as store
+from trunkline_api.store.businesses import NewKey
 from trunkline_common.db import Database, transaction
 from trunkline_common.ids import KEY, new_id
 
@@ -34,46 +32,28 @@ class Caller:
     scopes: frozenset[str]
 
 
-async def add(
-    session: AsyncSession,
-    business_id: str,
-    *,
-    name: str,
-    scopes: Sequence[Scope],
-    expires_at: datetime | None,
-) -> tuple[store.Key, str]:
+async def add(session: AsyncSession, business_id: str, new: NewKey) -> tuple[store.Key, str]:
     """Make a key in the caller's transaction: what is kept, and the whole key to show once."""
     key_id = new_id(KEY)
     secret = "".join(secrets.choice(ALPHABET) for _ in range(SECRET_LENGTH))
     key = await store.add_key(
         session,
-        key_id=key_id,
-        business_id=business_id,
-        name=name,
+        business_id,
+        key_id,
         prefix=shown_prefix(key_id),
         digest=digest_of(secret),
-        scopes=list(scopes),
-        expires_at=expires_at,
+        new=new,
     )
     return key, whole_key(key_id, secret)
 
 
-async def create(
-    database: Database,
-    business_id: str,
-    *,
-    name: str,
-    scopes: Sequence[Scope],
-    expires_at: datetime | None,
-) -> tuple[store.Key, str]:
+async def create(database: Database, business_id: str, new: NewKey) -> tuple[store.Key, str]:
     """Make a further key."""
     async with transaction(database) as session:
-        return await add(session, business_id, name=name, scopes=scopes, expires_at=expires_at)
+        return await add(session, business_id, new)
 
 
-async def page(
-    database: Database, business_id: str, *, before: str, limit: int
-) -> list[store.Key]:
+async def page(database: Database, business_id: str, *, before: str, limit: int) -> list[store.Key]:
     """Keys that are not revoked, newest first."""
     async with transaction(database) as session:
         return await store.keys(session, business_id, before=before, limit=limit)

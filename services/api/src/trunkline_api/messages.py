@@ -63,9 +63,9 @@ async def request(
 async def _check_channel(session: AsyncSession, business_id: str, channel_id: str) -> None:
     channel = await channels.get(session, business_id, channel_id)
     if channel is None:
-        raise errors.invalid("/channel_id", "there is no such channel")
+        raise errors.invalid("#/channel_id", "there is no such channel")
     if channel.kind != "whatsapp":
-        raise errors.invalid("/channel_id", "this channel is for calls")
+        raise errors.invalid("#/channel_id", "this channel is for calls")
     if not channel.enabled:
         raise errors.conflict("channel-disabled", "the channel is disabled")
 
@@ -76,11 +76,11 @@ async def _number(
     if wanted.contact_id is not None:
         contact = await contacts.get(session, business_id, wanted.contact_id)
         if contact is None:
-            raise errors.invalid("/contact_id", "there is no such contact")
+            raise errors.invalid("#/contact_id", "there is no such contact")
         return contact.address
     phone = normalise(wanted.to or "", home_country)
     if isinstance(phone, Unusable):
-        raise errors.invalid("/to", f"not a number that can be written to: {phone.reason}")
+        raise errors.invalid("#/to", f"not a number that can be written to: {phone.reason}")
     return phone.address
 
 

@@ -51,9 +51,9 @@ async def create(database: Database, business_id: str, draft: Draft, *, correlat
     async with transaction(database) as session:
         channel = await channels.get(session, business_id, draft.channel_id)
         if channel is None:
-            raise errors.invalid("/channel_id", "there is no such channel")
+            raise errors.invalid("#/channel_id", "there is no such channel")
         if channel.kind != draft.channel:
-            raise errors.invalid("/channel_id", f"this channel is for {channel.kind}")
+            raise errors.invalid("#/channel_id", f"this channel is for {channel.kind}")
         list_id = await _audience_list(session, business_id, run_id, draft.audience)
         new = NewRun(
             id=run_id,
@@ -75,7 +75,7 @@ async def _audience_list(
 ) -> str | None:
     if audience.import_id is not None:
         if await imports.get(session, business_id, audience.import_id) is None:
-            raise errors.invalid("/audience/import_id", "there is no such import")
+            raise errors.invalid("#/audience/import_id", "there is no such import")
         return audience.import_id
     if not audience.contact_ids:
         return None
@@ -83,7 +83,7 @@ async def _audience_list(
     unknown = await contacts.unknown_of(session, business_id, wanted)
     if unknown:
         detail = f"{len(unknown)} of these contacts do not exist, such as {unknown[0]}"
-        raise errors.invalid("/audience/contact_ids", detail)
+        raise errors.invalid("#/audience/contact_ids", detail)
     await contacts.add_members(session, business_id, run_id, wanted)
     return run_id
 

@@ -1,1 +1,1 @@
-"""Decisions of api without I/O: numbers, columns, texts, scopes, states. The clock is an argument."""
+"""Decisions of api without I/O: numbers, columns, texts, scopes, states."""

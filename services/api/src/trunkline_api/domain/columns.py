@@ -14,25 +14,25 @@ _PHONE: Final = (
     "cell number", "handy", "handynummer", "mobil", "mobilnummer", "mobiltelefon", "portable",
     "telephone portable", "tel portable", "movil", "telefono movil", "celular", "telemovel",
     "cellulare", "komorka", "telefon komorkowy", "gsm", "cep", "cep telefonu", "cep tel",
-    "мобильный", "мобильный телефон", "мобільний", "جوال", "رقم الجوال", "موبايل", "الهاتف المحمول",
-    "נייד", "טלפון נייד", "מספר נייד", "मोबाइल", "मोबाइल नंबर", "手机", "手机号", "手机号码", "携帯",
-    "携帯電話", "携帯番号", "휴대폰", "휴대전화", "휴대폰번호", "whatsapp", "whatsapp number",
-    "phone", "phone number", "phone no", "phonenumber", "phone 1", "phone 1 value", "primary phone",
-    "telephone", "telephone number", "tel", "tel no", "tel nr", "number", "contact number", "msisdn",
-    "e164", "telefon", "telefonnummer", "rufnummer", "nummer", "numero de telephone", "numero",
-    "numero tel", "telefono", "numero de telefono", "fone", "telefone", "numero de telefone",
-    "numero di telefono", "recapito telefonico", "telefoon", "telefoonnummer", "numer",
-    "numer telefonu", "nr telefonu", "телефон", "номер телефона", "номер", "номер телефону",
-    "telefon numarasi", "هاتف", "الهاتف", "رقم الهاتف", "טלפון", "מספר טלפון", "फोन", "फ़ोन",
-    "फोन नंबर", "电话", "电话号码", "電話", "電話番号", "전화", "전화번호", "home phone", "work phone",
-    "business phone",
+    "мобильный", "мобильный телефон", "мобільний", "جوال", "رقم الجوال", "موبايل",
+    "الهاتف المحمول", "נייד", "טלפון נייד", "מספר נייד", "मोबाइल", "मोबाइल नंबर", "手机",
+    "手机号", "手机号码", "携帯", "携帯電話", "携帯番号", "휴대폰", "휴대전화", "휴대폰번호",
+    "whatsapp", "whatsapp number", "phone", "phone number", "phone no", "phonenumber", "phone 1",
+    "phone 1 value", "primary phone", "telephone", "telephone number", "tel", "tel no", "tel nr",
+    "number", "contact number", "msisdn", "e164", "telefon", "telefonnummer", "rufnummer",
+    "nummer", "numero de telephone", "numero", "numero tel", "telefono", "numero de telefono",
+    "fone", "telefone", "numero de telefone", "numero di telefono", "recapito telefonico",
+    "telefoon", "telefoonnummer", "numer", "numer telefonu", "nr telefonu", "телефон",
+    "номер телефона", "номер", "номер телефону", "telefon numarasi", "هاتف", "الهاتف",
+    "رقم الهاتف", "טלפון", "מספר טלפון", "फोन", "फ़ोन", "फोन नंबर", "电话", "电话号码", "電話",
+    "電話番号", "전화", "전화번호", "home phone", "work phone", "business phone",
 )  # fmt: skip
 _NAME: Final = (
     "name", "full name", "fullname", "contact", "contact name", "customer", "customer name",
-    "display name", "vollstandiger name", "kunde", "nom complet", "nombre completo", "nome completo",
-    "nominativo", "naam", "volledige naam", "imie i nazwisko", "фио", "полное имя", "ім я", "имя и фамилия",
-    "ad soyad", "adi soyadi", "الاسم", "الاسم الكامل", "שם", "שם מלא", "नाम", "पूरा नाम", "姓名", "名前",
-    "氏名", "이름", "성명",
+    "display name", "vollstandiger name", "kunde", "nom complet", "nombre completo",
+    "nome completo", "nominativo", "naam", "volledige naam", "imie i nazwisko", "фио",
+    "полное имя", "ім я", "имя и фамилия", "ad soyad", "adi soyadi", "الاسم", "الاسم الكامل",
+    "שם", "שם מלא", "नाम", "पूरा नाम", "姓名", "名前", "氏名", "이름", "성명",
 )  # fmt: skip
 _FIRST_NAME: Final = (
     "first name", "firstname", "given name", "forename", "vorname", "prenom", "nombre",
@@ -42,23 +42,23 @@ _FIRST_NAME: Final = (
 _LAST_NAME: Final = (
     "last name", "lastname", "surname", "family name", "nachname", "familienname", "nom",
     "nom de famille", "apellido", "apellidos", "cognome", "sobrenome", "apelido", "achternaam",
-    "nazwisko", "фамилия", "прізвище", "soyad", "soyadi", "soyisim", "اسم العائلة", "שם משפחה", "姓",
-    "उपनाम",
+    "nazwisko", "фамилия", "прізвище", "soyad", "soyadi", "soyisim", "اسم العائلة", "שם משפחה",
+    "姓", "उपनाम",
 )  # fmt: skip
 _EMAIL: Final = (
-    "email", "e mail", "mail", "email address", "e mail address", "e mail 1 value", "e mail adresse",
-    "courriel", "adresse e mail", "adresse email", "correo", "correo electronico", "posta elettronica",
-    "e posta", "почта", "электронная почта", "эл почта", "пошта", "البريد الالكتروني",
-    "البريد الإلكتروني", "דואר אלקטרוני", "אימייל", "מייל", "ईमेल", "邮箱", "电子邮件", "メール",
-    "メールアドレス", "이메일",
+    "email", "e mail", "mail", "email address", "e mail address", "e mail 1 value",
+    "e mail adresse", "courriel", "adresse e mail", "adresse email", "correo",
+    "correo electronico", "posta elettronica", "e posta", "почта", "электронная почта",
+    "эл почта", "пошта", "البريد الالكتروني", "البريد الإلكتروني", "דואר אלקטרוני", "אימייל",
+    "מייל", "ईमेल", "邮箱", "电子邮件", "メール", "メールアドレス", "이메일",
 )  # fmt: skip
 _COUNTRY: Final = (
-    "country", "country code", "land", "pays", "pais", "paese", "kraj", "страна", "країна", "ulke",
-    "الدولة", "البلد", "מדינה", "ארץ", "देश", "国家", "国", "국가",
+    "country", "country code", "land", "pays", "pais", "paese", "kraj", "страна", "країна",
+    "ulke", "الدولة", "البلد", "מדינה", "ארץ", "देश", "国家", "国", "국가",
 )  # fmt: skip
 _LANGUAGE: Final = (
-    "language", "lang", "locale", "sprache", "langue", "idioma", "lingua", "taal", "jezyk", "язык",
-    "мова", "dil", "اللغة", "שפה", "भाषा", "语言", "言語", "언어",
+    "language", "lang", "locale", "sprache", "langue", "idioma", "lingua", "taal", "jezyk",
+    "язык", "мова", "dil", "اللغة", "שפה", "भाषा", "语言", "言語", "언어",
 )  # fmt: skip
 _ZONE: Final = (
     "time zone", "timezone", "tz", "zeitzone", "fuseau horaire", "zona horaria", "fuso horario",
@@ -123,7 +123,9 @@ def _phone_rank(form: str) -> int | None:
 def map_columns(headers: Sequence[str]) -> Mapping:
     """Read a header line. No phone column is a mapping without phones; the caller refuses."""
     forms = [header_form(header) for header in headers]
-    ranked = [(rank, at) for at, form in enumerate(forms) if (rank := _phone_rank(form)) is not None]
+    ranked = [
+        (rank, at) for at, form in enumerate(forms) if (rank := _phone_rank(form)) is not None
+    ]
     phones = tuple(at for _, at in sorted(ranked))
     fields: dict[str, int] = {}
     for field, names in _FIELDS.items():

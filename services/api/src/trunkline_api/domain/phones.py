@@ -117,7 +117,7 @@ def _parse(text: str, country: str | None) -> phonenumbers.PhoneNumber:
 
 def _without_old_mexican_one(number: phonenumbers.PhoneNumber) -> phonenumbers.PhoneNumber:
     """Mexico gave up the 1 after +52 in 2019, yet address books are full of it."""
-    if number.country_code != 52:  # noqa: PLR2004  # Mexico's calling code
+    if number.country_code != 52:  # Mexico's calling code
         return number
     old = _MEXICAN_MOBILE.match(str(number.national_number))
     if old is None:
@@ -149,9 +149,8 @@ def _judge(number: phonenumbers.PhoneNumber, country: str | None) -> Dialable | 
 
 
 def _why_invalid(number: phonenumbers.PhoneNumber, country: str | None) -> Reason:
-    if country and shortnumberinfo.is_possible_short_number_for_region(number, country):
-        if shortnumberinfo.is_valid_short_number_for_region(number, country):
-            return "short_code"
+    if country and shortnumberinfo.is_valid_short_number_for_region(number, country):
+        return "short_code"
     match phonenumbers.is_possible_number_with_reason(number):
         case phonenumbers.ValidationResult.TOO_SHORT:
             return "too_short"

@@ -178,7 +178,7 @@ def _digest(text: str) -> str:
 
 
 def _whole(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None  # noqa: PLR2004
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
 
 
 def _time(text: str) -> datetime | None:

@@ -7,7 +7,7 @@ from typing import Final, Literal
 CallState = Literal["dialled", "answered", "unknown", "ended"]
 MessageState = Literal["requested", "unknown", "accepted", "sent", "failed", "delivered", "read"]
 
-# "unknown" outranks progress, because it is said when no more is to be had; only an end corrects it.
+# "unknown" outranks progress: it is said when no more is to be had. Only an end corrects it.
 CALL_RANK: Final[dict[CallState, int]] = {"dialled": 1, "answered": 2, "unknown": 3, "ended": 4}
 
 # A receipt proves acceptance, whatever was said before; delivery proves that it did not fail.

@@ -19,10 +19,10 @@ _BOMS: Final = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_LEGACY: Final = (
-    "cp1252 cp1250 cp1251 cp1253 cp1254 cp1255 cp1256 iso8859_15 koi8_r mac_roman "
-    "shift_jis euc_jp gb18030 big5 euc_kr cp949"
-).split()
+_LEGACY: Final = [
+    "cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "iso8859_15", "koi8_r",
+    "mac_roman", "shift_jis", "euc_jp", "gb18030", "big5", "euc_kr", "cp949",
+]  # fmt: skip
 _DELIMITERS: Final = (",", ";", "\t", "|")
 _NAMES_OF_BINARY: Final = (
     (b"PK\x03\x04", "an Excel workbook (.xlsx) or another archive"),
@@ -34,7 +34,7 @@ _SAMPLE_BYTES: Final = 64 * 1024
 _SAMPLE_ROWS: Final = 20
 
 
-class Unreadable(Exception):  # noqa: N818  # it says what is true of the file
+class Unreadable(Exception):  # it says what is true of the file
     """The file cannot be read as a table; `slug` names the problem, `detail` is for a person."""
 
     def __init__(self, slug: str, detail: str) -> None:
@@ -134,7 +134,7 @@ def _told_delimiter(content: str) -> tuple[str | None, str]:
     line = first.strip().strip('"')
     if line.lower().startswith("sep=") and line[4:5] in _DELIMITERS:
         return line[4:5], rest
-    return (("\t", rest) if first.rstrip("\r").lower() == "sep=\t" else (None, content))
+    return ("\t", rest) if first.rstrip("\r").lower() == "sep=\t" else (None, content)
 
 
 def _records(body: str, delimiter: str) -> Iterator[list[str]]:

@@ -1,1 +1,1 @@
-"""SQL of api by noun. A query never ends its session; where a business asks, it names the business."""
+"""SQL of api by noun. No query ends its session; all that a business asks name the business."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -34,6 +35,15 @@ class Key:
     expires_at: datetime | None
     last_used_at: datetime | None
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key as it is asked for."""
+
+    name: str
+    scopes: Sequence[str]
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +109,11 @@ UPDATE api_keys SET last_used_at = clock_timestamp()
 )
 
 
-async def add(session: AsyncSession, *, id: str, name: str, country: str, zone: str) -> Business:  # noqa: A002
+async def add(
+    session: AsyncSession, business_id: str, *, name: str, country: str, zone: str
+) -> Business:
     """Add a tenant."""
-    values = {"id": id, "name": name, "country": country, "time_zone": zone}
+    values = {"id": business_id, "name": name, "country": country, "time_zone": zone}
     return only(await session.execute(_ADD, values), Business)
 
 
@@ -111,25 +123,17 @@ async def get(session: AsyncSession, business_id: str) -> Business | None:
 
 
 async def add_key(
-    session: AsyncSession,
-    *,
-    key_id: str,
-    business_id: str,
-    name: str,
-    prefix: str,
-    digest: str,
-    scopes: list[str],
-    expires_at: datetime | None,
+    session: AsyncSession, business_id: str, key_id: str, *, prefix: str, digest: str, new: NewKey
 ) -> Key:
     """Keep a new key's digest."""
     values = {
         "id": key_id,
         "business_id": business_id,
-        "name": name,
+        "name": new.name,
         "prefix": prefix,
         "digest": digest,
-        "scopes": scopes,
-        "expires_at": expires_at,
+        "scopes": list(new.scopes),
+        "expires_at": new.expires_at,
     }
     return only(await session.execute(_ADD_KEY, values), Key)
 

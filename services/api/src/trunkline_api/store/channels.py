@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -9,8 +10,8 @@ from typing import Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from trunkline_common.contracts.api import ChannelKind
 from trunkline_api.store.rows import every, first, only
+from trunkline_common.contracts.api import ChannelKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ INSERT INTO channels (id, business_id, kind, account, senders, key_id, sealed, p
 VALUES (:id, :business_id, :kind, :account, CAST(:senders AS text[]), :key_id, :sealed,
         :per_second, :concurrent)
 RETURNING {_COLUMNS}
-"""
+"""  # noqa: S608
 )
 _GET: Final = text(
     f"SELECT {_COLUMNS} FROM channels WHERE business_id = :business_id AND id = :channel_id"  # noqa: S608
@@ -72,30 +73,8 @@ RETURNING {_COLUMNS}
 _CALLED_BACK: Final = text(f"SELECT {_COLUMNS} FROM channels WHERE id = :channel_id")  # noqa: S608
 
 
-async def add(
-    session: AsyncSession,
-    *,
-    id: str,  # noqa: A002
-    business_id: str,
-    kind: str,
-    account: str,
-    senders: list[str],
-    sealed: tuple[str, str],
-    per_second: float,
-    concurrent: int,
-) -> Channel:
-    """Add a channel at version 1; `sealed` is the key's id and the sealed credentials."""
-    values = {
-        "id": id,
-        "business_id": business_id,
-        "kind": kind,
-        "account": account,
-        "senders": senders,
-        "key_id": sealed[0],
-        "sealed": sealed[1],
-        "per_second": per_second,
-        "concurrent": concurrent,
-    }
+async def add(session: AsyncSession, values: Mapping[str, object]) -> Channel:
+    """Add a channel at version 1; `values` holds every column without a default."""
     return only(await session.execute(_ADD, values), Channel)
 
 
@@ -111,7 +90,9 @@ async def lock(session: AsyncSession, business_id: str, channel_id: str) -> Chan
     return first(await session.execute(_LOCK, values), Channel)
 
 
-async def page(session: AsyncSession, business_id: str, *, before: str, limit: int) -> list[Channel]:
+async def page(
+    session: AsyncSession, business_id: str, *, before: str, limit: int
+) -> list[Channel]:
     """Channels, newest first."""
     values = {"business_id": business_id, "before": before, "limit": limit}
     return every(await session.execute(_LIST, values), Channel)

@@ -11,8 +11,8 @@ from typing import Final, Protocol
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from trunkline_common.ids import CONTACT, new_id
 from trunkline_api.store.rows import every, first
+from trunkline_common.ids import CONTACT, new_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +150,9 @@ async def get(session: AsyncSession, business_id: str, contact_id: str) -> Conta
     return first(await session.execute(_GET, values), Contact, parsed=("variables",))
 
 
-async def page(session: AsyncSession, business_id: str, *, before: str, limit: int) -> list[Contact]:
+async def page(
+    session: AsyncSession, business_id: str, *, before: str, limit: int
+) -> list[Contact]:
     """Contacts, newest first."""
     values = {"business_id": business_id, "before": before, "limit": limit}
     return every(await session.execute(_PAGE, values), Contact, parsed=("variables",))
@@ -161,9 +163,7 @@ async def is_there_any(session: AsyncSession, business_id: str, list_id: str | N
     if list_id is None:
         rows = await session.execute(_ANY, {"business_id": business_id})
     else:
-        rows = await session.execute(
-            _HAS_MEMBERS, {"business_id": business_id, "list_id": list_id}
-        )
+        rows = await session.execute(_HAS_MEMBERS, {"business_id": business_id, "list_id": list_id})
     return rows.first() is not None
 
 

@@ -65,7 +65,7 @@ VALUES (:id, :business_id, :filename, :encoding, :delimiter, CAST(:columns AS js
         :imported, :duplicates_in_file, :duplicates_existing, :rejected, CAST(:reasons AS jsonb),
         :correlation_id)
 RETURNING {_COLUMNS}
-"""
+"""  # noqa: S608
 )
 _ADD_REJECTS: Final = text(
     """

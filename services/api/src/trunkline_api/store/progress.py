@@ -9,6 +9,8 @@ from typing import Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from trunkline_common.contracts.outbound import JobEnded, RunCompleted, RunProgressed
+
 _STARTED: Final = text(
     """
 UPDATE runs
@@ -82,23 +84,19 @@ async def rejected(
 async def progressed(
     session: AsyncSession,
     business_id: str,
-    run_id: str,
+    event: RunProgressed | RunCompleted,
     *,
-    version: int,
-    total: int,
-    states: dict[str, int],
-    outcomes: dict[str, int],
     done: bool,
     at: datetime,
 ) -> bool:
     """Newer counts replace older ones; False where the business has no such run."""
     values = {
         "business_id": business_id,
-        "run_id": run_id,
-        "version": version,
-        "total": total,
-        "states": json.dumps(states),
-        "outcomes": json.dumps(outcomes),
+        "run_id": event.run_id,
+        "version": event.version,
+        "total": event.total,
+        "states": json.dumps(event.states),
+        "outcomes": json.dumps(event.outcomes),
         "done": done,
         "at": at,
     }
@@ -106,26 +104,8 @@ async def progressed(
 
 
 async def turn_ended(
-    session: AsyncSession,
-    business_id: str,
-    run_id: str,
-    *,
-    seq: int,
-    contact_id: str,
-    state: str,
-    outcome: str | None,
-    reason: str,
-    at: datetime,
+    session: AsyncSession, business_id: str, event: JobEnded, *, at: datetime
 ) -> None:
     """One contact's turn is over."""
-    values = {
-        "business_id": business_id,
-        "run_id": run_id,
-        "seq": seq,
-        "contact_id": contact_id,
-        "state": state,
-        "outcome": outcome,
-        "reason": reason,
-        "at": at,
-    }
+    values = {**event.model_dump(), "business_id": business_id, "at": at}
     await session.execute(_ENDED, values)

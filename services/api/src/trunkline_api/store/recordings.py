@@ -50,7 +50,7 @@ _COLUMNS: Final = (
     "id, provider_recording_id, state, storage_key, size, sha256, content_type, duration, reason,"
     " created_at"
 )
-# A stored recording stays stored, whatever else is said before or after.
+# A stored recording stays stored: of the two states "stored" is also the greater word.
 _FOLD: Final = text(
     """
 INSERT INTO recordings AS kept (id, business_id, attempt_id, provider_call_id,

@@ -28,4 +28,6 @@ def every(result: Result[Any], kind: type[Row], *, parsed: Sequence[str] = ()) -
 
 
 def _value(row: Any, kind: type[Row], parsed: Sequence[str]) -> Row:
-    return kind(**{k: json.loads(v) if k in parsed and v is not None else v for k, v in row.items()})
+    return kind(
+        **{k: json.loads(v) if k in parsed and v is not None else v for k, v in row.items()}
+    )

@@ -10,8 +10,8 @@ from typing import Any, Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from trunkline_common.contracts.api import ChannelKind
 from trunkline_api.store.rows import every, first, only
+from trunkline_common.contracts.api import ChannelKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ INSERT INTO runs (id, business_id, name, channel, channel_id, audience, list_id,
 VALUES (:id, :business_id, :name, :channel, :channel_id, :audience, :list_id,
         CAST(:content AS jsonb), CAST(:policy AS jsonb), :correlation_id)
 RETURNING {_COLUMNS}
-"""
+"""  # noqa: S608
 )
 _GET: Final = text(
     f"SELECT {_COLUMNS} FROM runs WHERE business_id = :business_id AND id = :run_id"  # noqa: S608

@@ -1,4 +1,4 @@
-"""The first schema of api: tenants, contacts, runs as asked for, and read models of what happened."""
+"""The first schema of api: tenants, contacts, runs as asked for, read models of the rest."""
 
 from __future__ import annotations
 

@@ -1,0 +1,79 @@
+"""Api's parts and processes, built and joined: the only place that reads its settings."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from fastapi import FastAPI
+
+from trunkline_api import callbacks, feeds
+from trunkline_api.accounts import Accounts
+from trunkline_api.parts import Parts
+from trunkline_api.routes import routers
+from trunkline_api.settings import Settings
+from trunkline_common.http import create_app
+from trunkline_common.loops import work_loop
+from trunkline_common.processes import Runtime
+from trunkline_common.sealing import parse_keys
+
+FEED_IDLE_SECONDS: Final = 2.0  # a lost hint delays an audience by this much
+PRUNE_IDLE_SECONDS: Final = 600.0
+_FORM_BYTES: Final = 16 * 1024  # what a multipart body has around its file
+
+
+def parts(runtime: Runtime[Settings]) -> Parts:
+    """What requests need, from what the environment says."""
+    settings = runtime.settings
+    sealer = parse_keys(settings.sealing_keys.get_secret_value())
+    return Parts(
+        database=runtime.database,
+        sealer=sealer,
+        accounts=Accounts(runtime.database, sealer),
+        public_url=settings.public_url,
+        callback_secret=settings.callback_secret.get_secret_value(),
+        operator_token=settings.operator_token.get_secret_value(),
+        upload_max_bytes=settings.upload_max_bytes,
+        upload_max_rows=settings.upload_max_rows,
+    )
+
+
+def application(built: Parts) -> FastAPI:
+    """The public API, the callbacks and the documentation."""
+    return create_app(
+        "Trunkline api",
+        routers(built),
+        body_limits={"/v1/imports": built.upload_max_bytes + _FORM_BYTES},
+    )
+
+
+async def schedule(runtime: Runtime[Settings]) -> None:
+    """Feed audiences, and forget what is past its time. Any number of replicas may run this."""
+
+    async def feed() -> bool:
+        return await feeds.feed_next(runtime.database)
+
+    async def prune() -> bool:
+        return await callbacks.prune(runtime.database, days=runtime.settings.events_keep_days)
+
+    async with asyncio.TaskGroup() as tasks:
+        bell = runtime.database.waker.flag(feeds.WAKE)
+        tasks.create_task(
+            work_loop("api.feeds", feed, stop=runtime.stop, flag=bell, idle=FEED_IDLE_SECONDS)
+        )
+        tasks.create_task(work_loop("api.prune", prune, stop=runtime.stop, idle=PRUNE_IDLE_SECONDS))
+
+
+SERVICE: Final = Service(
+    name="api",
+    description="The public API: businesses, keys, contacts, runs, and the providers' callbacks.",
+    settings=Settings,
+    processes=(Process("schedule", "feed audiences, forget old events", schedule, scheduler=True),),
+    routes=lambda runtime: application(parts(runtime)),
+    migrations="trunkline_api.migrations",
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line of the service; the exit code."""
+    return run_service(SERVICE, argv)

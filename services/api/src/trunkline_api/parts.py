@@ -1,0 +1,23 @@
+"""What a request needs besides itself: built once by `app.py`, handed to every route."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from trunkline_api.accounts import Accounts
+from trunkline_common.db import Database
+from trunkline_common.sealing import Sealer
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Values and connections; no route reads settings."""
+
+    database: Database
+    sealer: Sealer = field(repr=False)
+    accounts: Accounts = field(repr=False)
+    public_url: str
+    callback_secret: str = field(repr=False)
+    operator_token: str = field(repr=False)
+    upload_max_bytes: int
+    upload_max_rows: int

@@ -1,0 +1,62 @@
+"""Who is asking, and whether they may: what every route of /v1 says about its credential."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Depends, Request, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
+
+from trunkline_api import errors, keys
+from trunkline_api.domain.scopes import same
+from trunkline_api.keys import Caller
+from trunkline_api.parts import Parts
+
+_KEY = HTTPBearer(
+    scheme_name="key", bearerFormat="tk_live_…", description="an API key", auto_error=False
+)
+_OPERATOR = HTTPBearer(scheme_name="operator", description="the operator's token", auto_error=False)
+
+Credential = HTTPAuthorizationCredentials | None
+
+
+def parts_of(request: Request) -> Parts:
+    """The parts that `routers` was built with."""
+    parts: Parts = request.state.parts
+    return parts
+
+
+ServiceParts = Annotated[Parts, Depends(parts_of)]
+
+
+async def caller(
+    scopes: SecurityScopes, parts: ServiceParts, credential: Annotated[Credential, Depends(_KEY)]
+) -> Caller:
+    """The business behind the key, if the key may do what the route asks for."""
+    known = await keys.identify(parts.database, credential.credentials) if credential else None
+    if known is None:
+        raise errors.unauthenticated()
+    for scope in scopes.scopes:
+        if scope not in known.scopes:
+            raise errors.missing_scope(scope)
+    return known
+
+
+async def operator(
+    parts: ServiceParts, credential: Annotated[Credential, Depends(_OPERATOR)]
+) -> None:
+    """Only whoever runs this installation."""
+    if credential is None or not same(credential.credentials, parts.operator_token):
+        raise errors.unauthenticated()
+
+
+AnyKey = Annotated[Caller, Security(caller)]
+ContactsReader = Annotated[Caller, Security(caller, scopes=["contacts:read"])]
+ContactsWriter = Annotated[Caller, Security(caller, scopes=["contacts:write"])]
+RunsReader = Annotated[Caller, Security(caller, scopes=["runs:read"])]
+RunsWriter = Annotated[Caller, Security(caller, scopes=["runs:write"])]
+CallsReader = Annotated[Caller, Security(caller, scopes=["calls:read"])]
+MessagesReader = Annotated[Caller, Security(caller, scopes=["messages:read"])]
+MessagesWriter = Annotated[Caller, Security(caller, scopes=["messages:write"])]
+ChannelsWriter = Annotated[Caller, Security(caller, scopes=["channels:write"])]
+KeysWriter = Annotated[Caller, Security(caller, scopes=["keys:write"])]

@@ -1,0 +1,97 @@
+"""/v1/calls."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import Field
+
+from trunkline_api import calls, errors
+from trunkline_api.routes.answers import (
+    AFTER_EVERY_ID,
+    Cursor,
+    Limit,
+    Page,
+    Told,
+    page_of,
+    position_in,
+)
+from trunkline_api.routes.callers import CallsReader, ServiceParts
+
+router = APIRouter(prefix="/calls", tags=["calls"])
+
+
+class CallTold(Told):
+    """One call. What is not known yet is null: facts about a call may come in any order."""
+
+    id: str
+    run_id: str
+    seq: int
+    attempt_id: str
+    contact_id: str | None
+    channel_id: str | None
+    provider_call_id: str | None
+    from_number: str | None
+    to_number: str | None
+    state: str = Field(description="dialled, answered, ended or unknown")
+    outcome: str | None
+    answered_by: str | None
+    duration: int | None = Field(description="seconds")
+    reason: str | None
+    dialled_at: datetime | None
+    answered_at: datetime | None
+    ended_at: datetime | None
+    correlation_id: str
+    created_at: datetime
+
+
+class RecordingTold(Told):
+    """A recording of a call."""
+
+    id: str
+    provider_recording_id: str
+    state: str = Field(description="stored or failed")
+    size: int | None = Field(description="bytes")
+    sha256: str | None
+    content_type: str | None
+    duration: int | None = Field(description="seconds")
+    reason: str | None
+    created_at: datetime
+
+
+class CallWithRecordings(CallTold):
+    """One call, whole."""
+
+    recordings: list[RecordingTold]
+
+
+@router.get("")
+async def list_calls(
+    caller: CallsReader,
+    parts: ServiceParts,
+    run_id: Annotated[str | None, Query(max_length=40, description="of this run only")] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Page[CallTold]:
+    """Calls, newest first."""
+    before = position_in(cursor, start=AFTER_EVERY_ID)
+    rows = await calls.page(
+        parts.database, caller.business_id, run_id=run_id, before=before, limit=limit + 1
+    )
+    if rows is None:
+        raise errors.not_found("run")
+    return page_of(rows, limit, CallTold.model_validate, lambda row: row.id)
+
+
+@router.get("/{call_id}")
+async def get_call(call_id: str, caller: CallsReader, parts: ServiceParts) -> CallWithRecordings:
+    """One call with its recordings."""
+    found = await calls.get(parts.database, caller.business_id, call_id)
+    if found is None:
+        raise errors.not_found("call")
+    call, recordings = found
+    told = CallTold.model_validate(call)
+    kept = [RecordingTold.model_validate(recording) for recording in recordings]
+    return CallWithRecordings(**told.model_dump(), recordings=kept)

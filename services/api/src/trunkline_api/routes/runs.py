@@ -1,0 +1,218 @@
+"""/v1/runs."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter
+from pydantic import Field, StringConstraints, model_validator
+
+from trunkline_api import calls, errors, messages, runs
+from trunkline_api.routes.answers import (
+    AFTER_EVERY_ID,
+    Asked,
+    Cursor,
+    Limit,
+    Page,
+    Told,
+    number_in,
+    page_of,
+    position_in,
+)
+from trunkline_api.routes.callers import (
+    CallsReader,
+    MessagesReader,
+    RunsReader,
+    RunsWriter,
+    ServiceParts,
+)
+from trunkline_api.routes.calls import CallTold
+from trunkline_api.routes.messages import MessageTold
+from trunkline_common.contracts.api import ChannelKind
+from trunkline_common.http import correlation_id
+
+router = APIRouter(prefix="/runs", tags=["runs"])
+
+Words = Annotated[str, StringConstraints(min_length=1, max_length=4000)]
+Language = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,2}$")]
+
+
+class AudienceAsked(Asked):
+    """Whom the run is for: exactly one of these."""
+
+    import_id: str | None = None
+    contact_ids: list[str] | None = Field(default=None, min_length=1, max_length=1000)
+    all: bool | None = None
+
+    @model_validator(mode="after")
+    def _is_one(self) -> AudienceAsked:
+        if sum((self.import_id is not None, self.contact_ids is not None, self.all is True)) != 1:
+            message = "give exactly one of import_id, contact_ids and all: true"
+            raise ValueError(message)
+        return self
+
+
+class ContentAsked(Asked):
+    """A script is spoken in a call, a text is written in a message."""
+
+    script: Words | None = None
+    text: Words | None = None
+    language: Language = "en-US"
+
+
+class PolicyAsked(Asked):
+    """How the run behaves. Times in seconds, pace in requests per second."""
+
+    per_second: float | None = Field(default=None, gt=0, le=1000)
+    concurrent: int | None = Field(default=None, ge=1, le=100_000)
+    record: bool = True
+    ring_timeout: int = Field(default=30, ge=5, le=600)
+    time_limit: int = Field(default=600, ge=10, le=14_400)
+    max_attempts: int = Field(default=1, ge=1, le=10)
+    retry_after: int = Field(default=900, ge=1, le=7 * 86_400)
+
+
+class RunAsked(Asked):
+    """A run to draft. Nothing is sent before it is started."""
+
+    name: str = Field(min_length=1, max_length=200)
+    channel: ChannelKind
+    channel_id: str
+    audience: AudienceAsked
+    content: ContentAsked
+    policy: PolicyAsked = PolicyAsked()
+
+    @model_validator(mode="after")
+    def _says_something(self) -> RunAsked:
+        wanted = "script" if self.channel == "voice" else "text"
+        if getattr(self.content, wanted) is None:
+            message = f"a {self.channel} run needs content.{wanted}"
+            raise ValueError(message)
+        return self
+
+
+class RunTold(Told):
+    """A run: how many contacts are in each state, and how those that are done ended."""
+
+    id: str
+    name: str
+    channel: ChannelKind
+    channel_id: str
+    audience: str
+    content: dict[str, Any]
+    policy: dict[str, Any]
+    state: str
+    reason: str | None
+    total: int | None = Field(description="contacts; known once the audience is frozen")
+    rejects: int | None = Field(description="of the audience, such as repeated addresses")
+    states: dict[str, int]
+    outcomes: dict[str, int]
+    progress: float = Field(description="share of contacts whose turn is over, 0 to 1")
+    correlation_id: str
+    created_at: datetime
+    requested_at: datetime | None
+    started_at: datetime | None
+    ended_at: datetime | None
+
+
+class RunContactTold(Told):
+    """How one contact's turn ended."""
+
+    seq: int
+    contact_id: str
+    state: str
+    outcome: str | None
+    reason: str
+    ended_at: datetime
+
+
+@router.post("", status_code=201)
+async def create_run(asked: RunAsked, caller: RunsWriter, parts: ServiceParts) -> RunTold:
+    """Draft a run."""
+    audience = runs.Audience(asked.audience.import_id, asked.audience.contact_ids or ())
+    draft = runs.Draft(
+        name=asked.name,
+        channel=asked.channel,
+        channel_id=asked.channel_id,
+        audience=audience,
+        content=asked.content.model_dump(exclude_none=True),
+        policy=asked.policy.model_dump(exclude_none=True),
+    )
+    made = await runs.create(
+        parts.database, caller.business_id, draft, correlation_id=correlation_id()
+    )
+    return RunTold.model_validate(made)
+
+
+@router.post("/{run_id}/start", status_code=202)
+async def start_run(run_id: str, caller: RunsWriter, parts: ServiceParts) -> RunTold:
+    """Start a draft. To start a run again changes nothing and answers with the run as it is."""
+    started = await runs.start(
+        parts.database, caller.business_id, run_id, correlation_id=correlation_id()
+    )
+    return RunTold.model_validate(started)
+
+
+@router.get("")
+async def list_runs(
+    caller: RunsReader, parts: ServiceParts, limit: Limit = 50, cursor: Cursor = None
+) -> Page[RunTold]:
+    """Runs, newest first."""
+    before = position_in(cursor, start=AFTER_EVERY_ID)
+    rows = await runs.page(parts.database, caller.business_id, before=before, limit=limit + 1)
+    return page_of(rows, limit, RunTold.model_validate, lambda row: row.id)
+
+
+@router.get("/{run_id}")
+async def get_run(run_id: str, caller: RunsReader, parts: ServiceParts) -> RunTold:
+    """One run."""
+    run = await runs.get(parts.database, caller.business_id, run_id)
+    if run is None:
+        raise errors.not_found("run")
+    return RunTold.model_validate(run)
+
+
+@router.get("/{run_id}/contacts")
+async def list_run_contacts(
+    run_id: str, caller: RunsReader, parts: ServiceParts, limit: Limit = 50, cursor: Cursor = None
+) -> Page[RunContactTold]:
+    """How the turns that are over ended, in the audience's order."""
+    rows = await runs.ended_contacts(
+        parts.database, caller.business_id, run_id, after=number_in(cursor), limit=limit + 1
+    )
+    if rows is None:
+        raise errors.not_found("run")
+    return page_of(rows, limit, RunContactTold.model_validate, lambda row: row.seq)
+
+
+@router.get("/{run_id}/calls")
+async def list_run_calls(
+    run_id: str, caller: CallsReader, parts: ServiceParts, limit: Limit = 50, cursor: Cursor = None
+) -> Page[CallTold]:
+    """The run's calls, newest first."""
+    before = position_in(cursor, start=AFTER_EVERY_ID)
+    rows = await calls.page(
+        parts.database, caller.business_id, run_id=run_id, before=before, limit=limit + 1
+    )
+    if rows is None:
+        raise errors.not_found("run")
+    return page_of(rows, limit, CallTold.model_validate, lambda row: row.id)
+
+
+@router.get("/{run_id}/messages")
+async def list_run_messages(
+    run_id: str,
+    caller: MessagesReader,
+    parts: ServiceParts,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Page[MessageTold]:
+    """The run's messages, newest first."""
+    before = position_in(cursor, start=AFTER_EVERY_ID)
+    rows = await messages.page(
+        parts.database, caller.business_id, run_id=run_id, before=before, limit=limit + 1
+    )
+    if rows is None:
+        raise errors.not_found("run")
+    return page_of(rows, limit, MessageTold.model_validate, lambda row: row.id)

@@ -7,7 +7,7 @@ import pytest
 from trunkline_dev.refusals import CannotGoOn
 from trunkline_dev.servers.given import Given
 from trunkline_dev.servers.postgres import find_postgres, parse_version
-from trunkline_dev.servers.rabbit import find_rabbit, version_in
+from trunkline_dev.servers.rabbit import find_rabbit, reason_in, version_in
 
 
 def install_postgres(folder: Path, version: str) -> Path:
@@ -131,3 +131,17 @@ def test_half_a_broker_is_refused_naming_the_other_half(
 ) -> None:
     with pytest.raises(CannotGoOn, match=f"^{missing}: "):
         Given(**given)
+
+
+@pytest.mark.parametrize(
+    ("output", "reason"),
+    [
+        ("Starting broker...\n\nerror:{no,port}\n\nCrash dump ... done", "error:{no,port} (see "),
+        ("Killed\n", "Killed (see "),
+        ("", "it said nothing (see "),
+    ],
+)
+def test_a_node_that_did_not_start_says_why(tmp_path: Path, output: str, reason: str) -> None:
+    (tmp_path / "output").write_text(output)
+
+    assert reason_in(tmp_path / "output").startswith(reason)

@@ -160,7 +160,7 @@ def start_rabbit(
         node = Node(f"trunkline-{instance}@localhost", home, password, *free_ports(5))
         if _serve(node, programs, ledger):
             return node.amqp_url, node.management_url
-    raise CannotGoOn(f"RabbitMQ did not start: {_last_line(home / 'output')}")
+    raise CannotGoOn(f"RabbitMQ did not start: {reason_in(home / 'output')}")
 
 
 def _serve(node: Node, programs: RabbitPrograms, ledger: Ledger) -> bool:
@@ -216,6 +216,9 @@ def _is_ready(node: Node) -> bool:
     return True
 
 
-def _last_line(log: Path) -> str:
-    lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
-    return lines[-1] if lines else "its log is empty"
+def reason_in(output: Path) -> str:
+    """Why a node says it did not start: its error, else what it said last; and where to read."""
+    lines = output.read_text(errors="replace").splitlines() if output.exists() else []
+    said = [line.strip() for line in lines if line.strip()]
+    errors = [line for line in said if line.lower().startswith("error")]
+    return f"{(errors or said or ['it said nothing'])[-1][:300]} (see {output})"

@@ -38,10 +38,16 @@ def fetch_broker(cache: Path, series: str) -> Path:
     if series not in SUITES:
         raise CannotGoOn(f"RabbitMQ {series} is not one of {', '.join(SUITES)}")
     root = (cache / series).resolve()
-    with exclusive(cache / f"{series}.lock"):
-        stamp = root / "complete"
+    stamp = root / "complete"
+
+    def complete() -> bool:
         # The programs hold the folder's own path, so a copy that was moved is no use.
-        if stamp.exists() and stamp.read_text() == str(root):
+        return stamp.exists() and stamp.read_text() == str(root)
+
+    if complete():
+        return root
+    with exclusive(cache / f"{series}.lock"):
+        if complete():  # by another command, while this one waited
             return root
         shutil.rmtree(root, ignore_errors=True)
         root.mkdir(parents=True)

@@ -86,8 +86,14 @@ def read_ledger(path: Path) -> Ledger:
 @contextmanager
 def exclusive(path: Path, *, within: float = _LOCK_SECONDS) -> Iterator[None]:
     """Hold a file's lock: of two commands on one instance, one waits for the other."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        opened = path.open("a")
+    except PermissionError as error:
+        raise CannotGoOn(
+            f"{path}: belongs to another user; remove it or run as that user"
+        ) from error
+    with opened as file:
 
         def taken() -> bool:
             try:

@@ -1,4 +1,4 @@
-"""The one way in which an attempt is accepted, whoever brings the news: the answer or a callback."""
+"""The one way in which an attempt is accepted, whether an answer or a callback brings the news."""
 
 from __future__ import annotations
 
@@ -46,9 +46,7 @@ async def accept(session: AsyncSession, news: Sequence[Acceptance]) -> None:
             for n in news
         ],
     )
-    ours = [
-        n for n in news if owners[n.attempt.account, n.provider_id] == n.attempt.attempt_id
-    ]
+    ours = [n for n in news if owners[n.attempt.account, n.provider_id] == n.attempt.attempt_id]
     if len(ours) != len(news):
         log.error("call.bound_twice", extra={"attempts": [n.attempt.attempt_id for n in news]})
     opened = await calls.open_calls(session, [(n.attempt, n.provider_id) for n in ours])
@@ -60,9 +58,7 @@ async def accept(session: AsyncSession, news: Sequence[Acceptance]) -> None:
         ],
         from_states=("sending", "in_doubt"),
     )
-    await outbox.add_all(
-        session, [_dialled(n) for n in ours if n.attempt.attempt_id in opened]
-    )
+    await outbox.add_all(session, [_dialled(n) for n in ours if n.attempt.attempt_id in opened])
 
 
 def _dialled(news: Acceptance) -> Fact:

@@ -9,15 +9,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from trunkline_common.db import Database, transaction
 from trunkline_outbound.store import attempts, decisions, jobs, runs
 from trunkline_outbound.store import claims as store
-from trunkline_outbound.store.claims import Claim
+from trunkline_outbound.store.claims import Claim, Lease
 from trunkline_outbound.store.decisions import Decision
 
 log = logging.getLogger(__name__)
 
 
-async def next_claim(
-    database: Database, run_id: str, *, owner: str, lease: float, wanted: int
-) -> Claim | None:
+async def next_claim(database: Database, run_id: str, *, lease: Lease, wanted: int) -> Claim | None:
     """Hand out work of this run: an expired claim first, then due jobs, then fresh ones.
 
     INVARIANT: the cursor's lock is held and the run read again under it, so no claim is handed
@@ -30,35 +28,26 @@ async def next_claim(
             return None
         expired = await store.lock_expired(session, run_id)
         if expired is not None:
-            return await take_over(session, expired, owner=owner, lease=lease)
+            return await take_over(session, expired, lease)
         if await store.has_due(session, run_id):
             return await store.insert_due(
-                session, run_id, run.business_id, wanted=wanted, owner=owner, lease=lease
+                session, run_id, run.business_id, wanted=wanted, lease=lease
             )
         if cursor.next_seq > cursor.total:
             return None
         last = min(cursor.next_seq + wanted - 1, cursor.total)
         await runs.advance(session, run_id, last + 1)
-        return await store.insert_range(
-            session,
-            run_id,
-            run.business_id,
-            first=cursor.next_seq,
-            last=last,
-            owner=owner,
-            lease=lease,
-        )
+        span = (cursor.next_seq, last)
+        return await store.insert_range(session, run_id, run.business_id, span=span, lease=lease)
 
 
-async def take_over(
-    session: AsyncSession, claim: Claim, *, owner: str | None, lease: float
-) -> Claim:
+async def take_over(session: AsyncSession, claim: Claim, lease: Lease) -> Claim:
     """Take a claim from an owner whose lease has run out.
 
     INVARIANT: what that owner was sending becomes in doubt, whoever finds it; only what is still
     queued is sent.
     """
-    taken = await store.take_over(session, claim.claim_id, owner=owner, lease=lease)
+    taken = await store.take_over(session, claim.claim_id, lease)
     doubted = await jobs.doubt_sending(session, claim.claim_id)
     await attempts.settle(
         session,
@@ -98,5 +87,5 @@ async def doubt_stranded(database: Database, *, lease: float) -> None:
             expired = await store.lock_expired(session, run_id)
             if run is None or run.state == "running" or expired is None:
                 continue
-            taken = await take_over(session, expired, owner=None, lease=lease)
+            taken = await take_over(session, expired, Lease(None, lease))
             await store.close(session, taken, owner=None)

@@ -8,9 +8,9 @@ import time
 from dataclasses import dataclass
 
 from prometheus_client import Counter, Gauge
+from trunkline_common.loops import Stop
 
 from trunkline_common.db import Database, transaction
-from trunkline_common.processes import Stop
 from trunkline_outbound.claims import next_claim
 from trunkline_outbound.domain.classification import Result
 from trunkline_outbound.held import Held, HeldClaims
@@ -20,6 +20,7 @@ from trunkline_outbound.runs import ENDED, WORK
 from trunkline_outbound.sending import CallSender, Departure
 from trunkline_outbound.store import claims, runs
 from trunkline_outbound.store.attempts import NewAttempt
+from trunkline_outbound.store.claims import Lease
 from trunkline_outbound.store.runs import Run
 from trunkline_outbound.turns import Turns
 
@@ -66,9 +67,8 @@ class Dispatcher:
         async with asyncio.TaskGroup() as work:
             recorder = work.create_task(self._recorder.run(), name="recorder")
             keeper = work.create_task(self._keep_leases(), name="leases")
-            async with asyncio.TaskGroup() as sending:
-                async with asyncio.TaskGroup() as working:
-                    await self._claim_until(stop, working, sending)
+            async with asyncio.TaskGroup() as sending, asyncio.TaskGroup() as working:
+                await self._claim_until(stop, working, sending)
             self._recorder.close()
             await recorder
             keeper.cancel()
@@ -80,14 +80,14 @@ class Dispatcher:
             self._wake.clear()
             try:
                 held = await self._next()
-            except Exception:  # noqa: BLE001  # the database is away: wait, and look again
+            except Exception:  # the database is away: wait, and look again
                 log.exception("dispatch.claim_failed")
                 held = None
             if held is not None:
                 name = f"claim-{held.claim.claim_id}"
                 working.create_task(self._work(held, stop, sending), name=name)
             else:
-                await self._wake.wait(self._settings.idle)
+                await stop.wait_or_ring(self._wake, self._settings.idle)
 
     async def _next(self) -> Held | None:
         if len(self._held) >= self._settings.claims_at_once:
@@ -97,8 +97,7 @@ class Dispatcher:
             claim = await next_claim(
                 self._database,
                 run_id,
-                owner=self._settings.owner,
-                lease=self._settings.lease,
+                lease=Lease(self._settings.owner, self._settings.lease),
                 wanted=self._settings.claim_size,
             )
             if claim is not None:
@@ -112,7 +111,7 @@ class Dispatcher:
             await asyncio.sleep(self._settings.renew_every)
             try:
                 await self._held.renew()
-            except Exception:  # noqa: BLE001  # not renewed: trust runs out by itself
+            except Exception:  # not renewed: trust runs out by itself
                 log.exception("dispatch.renewal_failed")
 
     async def _work(self, held: Held, stop: Stop, sending: asyncio.TaskGroup) -> None:
@@ -126,14 +125,18 @@ class Dispatcher:
             if flights:
                 await asyncio.wait(flights)
             await self._let_go(held)
-        except Exception:  # noqa: BLE001  # the claim's lease runs out and another takes it over
+        except Exception:  # the claim's lease runs out and another takes it over
             log.exception("dispatch.claim_abandoned", extra={"claim": held.claim.claim_id})
         finally:
             self._held.drop(held)
             self._wake.ring()
 
     async def _send_all(
-        self, held: Held, run: Run, stop: Stop, sending: asyncio.TaskGroup,
+        self,
+        held: Held,
+        run: Run,
+        stop: Stop,
+        sending: asyncio.TaskGroup,
         flights: set[asyncio.Task[None]],
     ) -> None:
         while not stop.is_set() and held.is_trusted():
@@ -152,7 +155,7 @@ class Dispatcher:
                 return
             if not intents.granted and intents.retry_in > 0:
                 self._wake.clear()
-                await self._wake.wait(min(intents.retry_in, self._settings.idle))
+                await stop.wait_or_ring(self._wake, min(intents.retry_in, self._settings.idle))
 
     async def _permits(self) -> int:
         """Take as many places in flight as a micro-batch may use, at least one."""
@@ -200,7 +203,7 @@ class Dispatcher:
         IN_FLIGHT.inc()
         try:
             result = await self._sender.send(departure, may_send)
-        except Exception:  # noqa: BLE001  # a defect of ours: what the provider got is not known
+        except Exception:  # a defect of ours: what the provider got is not known
             log.exception("dispatch.send_failed")
             result = Result("in_doubt", reason="sender_failed")
         finally:

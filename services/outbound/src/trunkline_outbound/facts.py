@@ -1,4 +1,4 @@
-"""Facts about attempts and jobs, each in its attempt's own trace and under its run's correlation."""
+"""Facts about attempts and jobs, in the attempt's own trace and under its run's correlation."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ from trunkline_outbound.store.jobs import MovedJob
 
 def fact_of(attempt: Attempt, event: Event) -> Fact:
     """A fact about an attempt."""
-    return Fact(
-        event, attempt.business_id, attempt.correlation_id, traceparent=attempt.traceparent
-    )
+    return Fact(event, attempt.business_id, attempt.correlation_id, traceparent=attempt.traceparent)
 
 
 def job_ended(attempt: Attempt, job: MovedJob) -> Fact:

@@ -26,7 +26,7 @@ from trunkline_outbound.runs import ENDED, WORK
 from trunkline_outbound.store import attempts, calls, events, jobs, limits, runs
 from trunkline_outbound.store.attempts import Attempt
 from trunkline_outbound.store.events import SaidOfCall
-from trunkline_outbound.store.jobs import LockedJob, MovedJob, Move
+from trunkline_outbound.store.jobs import LockedJob, Move
 
 log = logging.getLogger(__name__)
 

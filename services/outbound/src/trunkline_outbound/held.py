@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from trunkline_common.db import Database, transaction
 from trunkline_outbound.store import claims
-from trunkline_outbound.store.claims import Claim
+from trunkline_outbound.store.claims import Claim, Lease
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class HeldClaims:
         asked_at = time.monotonic()
         tokens = {held.claim.claim_id: held.claim.token for held in self._held.values()}
         async with transaction(self._database) as session:
-            kept = await claims.renew(session, tokens, owner=self._owner, lease=self._lease)
+            kept = await claims.renew(session, tokens, Lease(self._owner, self._lease))
         for claim_id in tokens:
             held = self._held.get(claim_id)
             if held is None:

@@ -98,9 +98,7 @@ async def _close(
     closed = {(job.run_id, job.seq) for job in moved}
     ours = [a for a in known.values() if (a.run_id, a.seq) in closed]
     ids = [a.attempt_id for a in ours]
-    await attempts.settle(
-        session, [(i, "unknown", None, reason) for i in ids], said_by="horizon"
-    )
+    await attempts.settle(session, [(i, "unknown", None, reason) for i in ids], said_by="horizon")
     await attempts.close_sends(session, ids)
     await decisions.add(
         session, [Decision(a.business_id, a.run_id, a.seq, state, reason) for a in ours]

@@ -53,7 +53,13 @@ class Draft:
 
 
 async def commit_intents(
-    database: Database, claim: Claim, run: Run, *, owner: str, wanted: int, deadline: float,
+    database: Database,
+    claim: Claim,
+    run: Run,
+    *,
+    owner: str,
+    wanted: int,
+    deadline: float,
     draft: Draft,
 ) -> Intents:
     """Admit up to `wanted` jobs of a claim and write their attempts; durable when this returns.
@@ -64,9 +70,7 @@ async def commit_intents(
     async with transaction(database) as session:
         if not await claims.lock_own(session, claim, owner=owner):
             return Intents(lost=True)
-        channel = await channels.get_channel(
-            session, run.channel_id, business_id=run.business_id
-        )
+        channel = await channels.get_channel(session, run.channel_id, business_id=run.business_id)
         if channel is None:
             return Intents(retry_in=NO_CHANNEL_DELAY)
         room = await limits.room(session, account=channel.account, run_id=run.run_id)
@@ -127,7 +131,11 @@ def _new_attempt(job: QueuedJob, channel: Channel) -> NewAttempt:
 
 
 async def _grant_calls(
-    session: AsyncSession, claim: Claim, run: Run, channel: Channel, new: Sequence[NewAttempt],
+    session: AsyncSession,
+    claim: Claim,
+    run: Run,
+    channel: Channel,
+    new: Sequence[NewAttempt],
     deadline: float,
 ) -> Intents:
     """Reserve what a call needs, in the order of the locks: numbers, room, and pace last."""
@@ -161,9 +169,7 @@ async def _reserve_pace(
     )
 
 
-async def _defer_losers(
-    session: AsyncSession, claim: Claim, losers: Sequence[NewAttempt]
-) -> None:
+async def _defer_losers(session: AsyncSession, claim: Claim, losers: Sequence[NewAttempt]) -> None:
     """Two requests between the same numbers at once could not be told apart when in doubt."""
     if not losers:
         return
@@ -172,7 +178,11 @@ async def _defer_losers(
 
 
 async def _hand_over(
-    session: AsyncSession, claim: Claim, run: Run, channel: Channel, new: Sequence[NewAttempt],
+    session: AsyncSession,
+    claim: Claim,
+    run: Run,
+    channel: Channel,
+    new: Sequence[NewAttempt],
     deadline: float,
 ) -> Intents:
     """Give messages to messaging: the fact and the state commit together, so none is sent twice."""
@@ -214,7 +224,11 @@ def _frame(claim: Claim, run: Run, channel: Channel, state: str, deadline: float
 
 
 async def _write(
-    session: AsyncSession, claim: Claim, frame: IntentFrame, granted: Sequence[NewAttempt], *,
+    session: AsyncSession,
+    claim: Claim,
+    frame: IntentFrame,
+    granted: Sequence[NewAttempt],
+    *,
     state: str,
 ) -> None:
     ids = {attempt.seq: attempt.attempt_id for attempt in granted}

@@ -57,7 +57,7 @@ class Recorder:
         while True:
             try:
                 await record(self._database, batch)
-            except Exception:  # noqa: BLE001  # any failure of the database: the batch is kept
+            except Exception:  # any failure of the database: the batch is kept
                 log.exception("dispatch.record_failed", extra={"results": len(batch)})
                 await asyncio.sleep(RETRY_SECONDS)
             else:

@@ -1,4 +1,4 @@
-"""What came of requests, written in micro-batches: facts unfenced, decisions by the open attempt."""
+"""What came of requests, in micro-batches: facts unfenced, decisions by the open attempt."""
 
 from __future__ import annotations
 

@@ -78,7 +78,9 @@ async def _start_if_due(session: AsyncSession, run: Run, *, total: int) -> None:
         return
     await store.set_state(session, run.run_id, "running")
     rejects = await audience.count_rejects(session, run.run_id)
-    await outbox.add(session, _fact(run, RunStarted(run_id=run.run_id, total=total, rejects=rejects)))
+    await outbox.add(
+        session, _fact(run, RunStarted(run_id=run.run_id, total=total, rejects=rejects))
+    )
     wake_after_commit(session, WORK)
     if total == 0:
         wake_after_commit(session, ENDED)

@@ -1,4 +1,4 @@
-"""One trace per attempt, linked to its run's: how a single call is followed through the services."""
+"""One trace per attempt, linked to its run's, so that a single call can be followed."""
 
 from __future__ import annotations
 

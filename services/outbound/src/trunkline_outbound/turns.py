@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping, Sequence
 
 from trunkline_common.db import Database, transaction
 from trunkline_outbound.store import runs
@@ -28,6 +29,6 @@ class Turns:
         self._served[business_id] = next(self._count)
 
 
-def in_turn(live: list[LiveRun], served: dict[str, int]) -> list[LiveRun]:
+def in_turn(live: Sequence[LiveRun], served: Mapping[str, int]) -> list[LiveRun]:
     """Order runs so that no business is asked twice before another was asked once."""
     return sorted(live, key=lambda run: served.get(run.business_id, 0))

@@ -1,4 +1,4 @@
-"""May this job be sent now? One pure function for both channels; everything it knows is passed in."""
+"""May this job be sent now? One pure function for both channels, told everything it knows."""
 
 from __future__ import annotations
 

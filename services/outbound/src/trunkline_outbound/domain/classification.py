@@ -1,4 +1,4 @@
-"""What a provider's answer, or its absence, means for an attempt: protocol section 5, as a table."""
+"""What a provider's answer, or its absence, means for an attempt: protocol section 5."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 import aiohttp
 
-from trunkline_common.last_byte import Answer, basic_auth, post_gated
+from trunkline_common.last_byte import Answer, post_gated
 from trunkline_outbound.domain.classification import Result, classify_answer, classify_silence
 from trunkline_outbound.gateways.voice import CallOrder
 
@@ -35,7 +35,7 @@ class TwilioGateway:
             return Result("misconfigured", code="account", reason="not a Twilio account SID")
         url = f"{self._base_url}/2010-04-01/Accounts/{order.account}/Calls.json"
         headers = {
-            "Authorization": basic_auth(order.account, order.auth_token),
+            "Authorization": aiohttp.BasicAuth(order.account, order.auth_token).encode(),
             "Content-Type": _FORM,
             "Accept": "application/json",
         }
@@ -72,7 +72,7 @@ def classify(answer: Answer) -> Result:
     """Read Twilio's answer, as far as there is one."""
     if answer.kind == "not_sent":
         return classify_silence(released=False, reason=answer.reason)
-    if answer.kind == "in_doubt" or answer.status is None:
+    if answer.kind == "in_doubt":
         return classify_silence(released=True, reason=answer.reason)
     body = _body(answer.body)
     code = body.get("code")

@@ -241,4 +241,3 @@ async def doubtful(session: AsyncSession, *, grace: float, batch: int) -> list[s
     """Attempts in doubt for longer than `grace` seconds past their send deadline."""
     rows = await session.execute(_DOUBTFUL, {"grace": grace, "batch": batch})
     return list(rows.scalars())
-

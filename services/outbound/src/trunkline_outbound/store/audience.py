@@ -99,9 +99,7 @@ async def keep_chunk(session: AsyncSession, event: RunAudienceAdded, *, business
     await session.execute(_KEEP, parameters)
 
 
-async def keep_end(
-    session: AsyncSession, run_id: str, *, business_id: str, chunks: int
-) -> None:
+async def keep_end(session: AsyncSession, run_id: str, *, business_id: str, chunks: int) -> None:
     """Write down how many chunks there will be."""
     parameters = {"run_id": run_id, "business_id": business_id, "chunks": chunks}
     await session.execute(_END, parameters)

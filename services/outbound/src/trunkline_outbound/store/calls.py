@@ -44,9 +44,7 @@ UPDATE calls SET status = fold.status, rank = fold.rank, answered = fold.answere
 )
 
 
-async def open_calls(
-    session: AsyncSession, calls: Sequence[tuple[Attempt, str]]
-) -> set[str]:
+async def open_calls(session: AsyncSession, calls: Sequence[tuple[Attempt, str]]) -> set[str]:
     """Insert a row for each accepted call (attempt, provider id); the attempts that are new."""
     parameters = {
         "calls": [a.call_id for a, _ in calls],

@@ -67,9 +67,7 @@ async def upsert_business(session: AsyncSession, event: BusinessCreated) -> None
     await session.execute(_BUSINESS, parameters)
 
 
-async def upsert_channel(
-    session: AsyncSession, event: ChannelChanged, *, business_id: str
-) -> bool:
+async def upsert_channel(session: AsyncSession, event: ChannelChanged, *, business_id: str) -> bool:
     """Keep the newest version of a channel; whether this one was newer."""
     parameters = event.model_dump() | {"business_id": business_id, "senders": list(event.senders)}
     return (await session.execute(_CHANNEL, parameters)).first() is not None
@@ -80,8 +78,9 @@ async def get_channel(
 ) -> Channel | None:
     """A channel of this business, or None."""
     parameters = {"channel_id": channel_id, "business_id": business_id}
-    row = (await session.execute(_GET, parameters)).first()
+    row = (await session.execute(_GET, parameters)).mappings().first()
     if row is None:
         return None
-    channel_senders = tuple(row.senders)
-    return Channel(*row[:5], channel_senders, *row[6:])
+    fields = dict(row)
+    fields["senders"] = tuple(row["senders"])
+    return Channel(**fields)

@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-_COLUMNS = "claim_id, run_id, business_id, kind, first_seq, last_seq, token"
-
 _INSERT = text(
-    f"""
+    """
 INSERT INTO claims (run_id, business_id, kind, first_seq, last_seq, owner, expires_at)
 VALUES (:run_id, :business_id, :kind, :first_seq, :last_seq, :owner,
         clock_timestamp() + make_interval(secs => :lease))
-RETURNING {_COLUMNS}
+RETURNING claim_id, run_id, business_id, kind, first_seq, last_seq, token
 """
 )
 _MARK_DUE = text(
@@ -35,18 +33,18 @@ SELECT EXISTS (SELECT FROM jobs WHERE run_id = :run_id AND state = 'waiting'
 """
 )
 _EXPIRED = text(
-    f"""
-SELECT {_COLUMNS} FROM claims
+    """
+SELECT claim_id, run_id, business_id, kind, first_seq, last_seq, token FROM claims
  WHERE run_id = :run_id AND closed_at IS NULL AND expires_at <= clock_timestamp()
  ORDER BY claim_id LIMIT 1 FOR NO KEY UPDATE
 """
 )
 _TAKE_OVER = text(
-    f"""
+    """
 UPDATE claims SET owner = :owner, token = token + 1,
        expires_at = clock_timestamp() + make_interval(secs => :lease)
  WHERE claim_id = :claim_id
-RETURNING {_COLUMNS}
+RETURNING claim_id, run_id, business_id, kind, first_seq, last_seq, token
 """
 )
 _RENEW = text(
@@ -83,6 +81,13 @@ UPDATE claims SET owner = NULL, token = claims.token + 1, expires_at = clock_tim
  WHERE claim_id = :claim_id AND token = :token AND owner = :owner AND closed_at IS NULL
 """
 )
+_REVOKE = text(
+    """
+UPDATE claims SET token = token + 1 WHERE claim_id IN (
+    SELECT claim_id FROM claims WHERE run_id = :run_id AND closed_at IS NULL
+     ORDER BY claim_id FOR NO KEY UPDATE)
+"""
+)
 _STRANDED = text(
     """
 SELECT DISTINCT claims.run_id FROM claims JOIN runs USING (run_id)
@@ -90,6 +95,14 @@ SELECT DISTINCT claims.run_id FROM claims JOIN runs USING (run_id)
    AND runs.state <> 'running'
 """
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Who holds a claim, if anybody, and for how many seconds."""
+
+    owner: str | None
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,37 +119,35 @@ class Claim:
 
 
 async def insert_range(
-    session: AsyncSession, run_id: str, business_id: str, *, first: int, last: int, owner: str,
-    lease: float,
+    session: AsyncSession, run_id: str, business_id: str, *, span: tuple[int, int], lease: Lease
 ) -> Claim:
-    """Open a claim on `first..last`; no job row is written."""
-    return await _insert(session, run_id, business_id, "range", first, last, owner, lease)
+    """Open a claim on the jobs `span` (first, last); no job row is written."""
+    first, last = span
+    fields = {"kind": "range", "first_seq": first, "last_seq": last}
+    return await _insert(session, run_id, business_id, fields, lease)
 
 
 async def insert_due(
-    session: AsyncSession, run_id: str, business_id: str, *, wanted: int, owner: str, lease: float
+    session: AsyncSession, run_id: str, business_id: str, *, wanted: int, lease: Lease
 ) -> Claim:
     """Open a claim and put up to `wanted` due jobs into it, earliest first."""
-    claim = await _insert(session, run_id, business_id, "due", None, None, owner, lease)
+    fields = {"kind": "due", "first_seq": None, "last_seq": None}
+    claim = await _insert(session, run_id, business_id, fields, lease)
     parameters = {"claim_id": claim.claim_id, "run_id": run_id, "wanted": wanted}
     await session.execute(_MARK_DUE, parameters)
     return claim
 
 
 async def _insert(
-    session: AsyncSession, run_id: str, business_id: str, kind: str, first: int | None,
-    last: int | None, owner: str, lease: float,
+    session: AsyncSession,
+    run_id: str,
+    business_id: str,
+    fields: Mapping[str, object],
+    lease: Lease,
 ) -> Claim:
-    parameters = {
-        "run_id": run_id,
-        "business_id": business_id,
-        "kind": kind,
-        "first_seq": first,
-        "last_seq": last,
-        "owner": owner,
-        "lease": lease,
-    }
-    return Claim(*(await session.execute(_INSERT, parameters)).one())
+    owned = {"run_id": run_id, "business_id": business_id}
+    held = {"owner": lease.owner, "lease": lease.seconds}
+    return Claim(*(await session.execute(_INSERT, owned | held | dict(fields))).one())
 
 
 async def has_due(session: AsyncSession, run_id: str) -> bool:
@@ -150,23 +161,19 @@ async def lock_expired(session: AsyncSession, run_id: str) -> Claim | None:
     return None if row is None else Claim(*row)
 
 
-async def take_over(
-    session: AsyncSession, claim_id: int, *, owner: str | None, lease: float
-) -> Claim:
+async def take_over(session: AsyncSession, claim_id: int, lease: Lease) -> Claim:
     """Give a locked claim a new owner, or none; either way its old token is worth nothing."""
-    parameters = {"claim_id": claim_id, "owner": owner, "lease": lease}
+    parameters = {"claim_id": claim_id, "owner": lease.owner, "lease": lease.seconds}
     return Claim(*(await session.execute(_TAKE_OVER, parameters)).one())
 
 
-async def renew(
-    session: AsyncSession, held: Mapping[int, int], *, owner: str, lease: float
-) -> set[int]:
+async def renew(session: AsyncSession, held: Mapping[int, int], lease: Lease) -> set[int]:
     """Extend the leases of these claims (id → token); the ids that are still ours."""
     parameters = {
         "ids": list(held),
         "tokens": list(held.values()),
-        "owner": owner,
-        "lease": lease,
+        "owner": lease.owner,
+        "lease": lease.seconds,
     }
     return set((await session.execute(_RENEW, parameters)).scalars())
 
@@ -190,6 +197,15 @@ async def release(session: AsyncSession, claim: Claim, *, owner: str) -> None:
     """Let go of a claim at once, so that another worker need not wait for the lease."""
     parameters = {"claim_id": claim.claim_id, "token": claim.token, "owner": owner}
     await session.execute(_RELEASE, parameters)
+
+
+async def revoke_open(session: AsyncSession, run_id: str) -> None:
+    """Make every token of this run's open claims, of both kinds, worth nothing.
+
+    INVARIANT I4: every intent compares the token under the claim's lock, so once this commits
+    none can. The run's cursor is locked by the caller.
+    """
+    await session.execute(_REVOKE, {"run_id": run_id})
 
 
 async def stranded_runs(session: AsyncSession) -> Sequence[str]:

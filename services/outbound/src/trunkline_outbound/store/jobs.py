@@ -28,8 +28,8 @@ SELECT seq, contact_id, address, attempts, clock_timestamp() AS now FROM jobs
 )
 _SENDING = text(
     """
-UPDATE jobs SET state = :state, claim_id = CAST(:claim_id AS bigint), open_attempt = sent.attempt_id,
-       attempts = jobs.attempts + 1, changed_at = clock_timestamp()
+UPDATE jobs SET state = :state, claim_id = CAST(:claim_id AS bigint),
+       open_attempt = sent.attempt_id, attempts = jobs.attempts + 1, changed_at = clock_timestamp()
   FROM unnest(CAST(:seqs AS bigint[]), CAST(:attempts AS text[])) AS sent (seq, attempt_id)
  WHERE jobs.run_id = :run_id AND jobs.seq = sent.seq AND jobs.state = 'queued'
 """
@@ -234,9 +234,7 @@ async def doubt_sending(session: AsyncSession, claim_id: int) -> list[tuple[int,
     return [(row.seq, row.open_attempt) for row in rows]
 
 
-async def count_states(
-    session: AsyncSession, run_id: str
-) -> tuple[dict[str, int], dict[str, int]]:
+async def count_states(session: AsyncSession, run_id: str) -> tuple[dict[str, int], dict[str, int]]:
     """Jobs by state, and ended jobs by outcome: sums of states, never hand-kept counters."""
     states: dict[str, int] = {}
     outcomes: dict[str, int] = {}

@@ -32,9 +32,7 @@ INSERT INTO limits (kind, id, cap) VALUES ('run', :run_id, :cap)
 ON CONFLICT (kind, id) DO UPDATE SET cap = excluded.cap
 """
 )
-_LOCK_CURSOR = text(
-    "SELECT next_seq, total FROM cursors WHERE run_id = :run_id FOR NO KEY UPDATE"
-)
+_LOCK_CURSOR = text("SELECT next_seq, total FROM cursors WHERE run_id = :run_id FOR NO KEY UPDATE")
 _RUN = text(
     """
 SELECT run_id, business_id, channel, channel_id, content, policy, state, correlation_id,

@@ -1,0 +1,125 @@
+"""How outbound is put together: the parts of each process, opened in order, closed in reverse."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from typing import Final
+
+from trunkline_common.db import Database
+from trunkline_common.last_byte import open_http
+from trunkline_common.loops import work_loop
+from trunkline_common.processes import Process, Runtime, Service, consume, prune, relay, serve
+from trunkline_common.sealing import parse_keys
+from trunkline_outbound import claims, runs
+from trunkline_outbound.consumer import HANDLERS
+from trunkline_outbound.dispatch import Dispatcher, DispatchSettings
+from trunkline_outbound.folding import fold_calls
+from trunkline_outbound.gateways.twilio import TwilioGateway
+from trunkline_outbound.horizons import Horizons, close_silent
+from trunkline_outbound.progress import tell_progress
+from trunkline_outbound.results import fold_messages
+from trunkline_outbound.sending import CallSender
+from trunkline_outbound.settings import Settings
+from trunkline_outbound.store.events import FOLD
+
+FOLD_BATCH: Final = 500
+
+
+async def dispatch(runtime: Runtime[Settings]) -> None:
+    """Claim, send and record, until stopped; then leave nothing in doubt."""
+    settings = runtime.settings
+    async with open_http(
+        settings.concurrency, total=settings.answer_seconds + settings.send_deadline_seconds,
+        read=settings.answer_seconds,
+    ) as http:
+        sender = CallSender(
+            TwilioGateway(http, settings.twilio_base_url),
+            sealer=parse_keys(settings.sealing_keys.get_secret_value()),
+            callback_base=settings.callback_base_url,
+            callback_secret=settings.callback_secret.get_secret_value(),
+        )
+        worker = Dispatcher(runtime.database, sender, _dispatch_settings(settings))
+        await worker.run(runtime.stop)
+
+
+def _dispatch_settings(settings: Settings) -> DispatchSettings:
+    return DispatchSettings(
+        owner=f"{socket.gethostname()}:{os.getpid()}:{os.urandom(4).hex()}",
+        lease=settings.lease_seconds,
+        renew_every=settings.renew_seconds,
+        margin=settings.margin_seconds,
+        send_deadline=settings.send_deadline_seconds,
+        concurrency=settings.concurrency,
+        claim_size=settings.claim_size,
+        micro_batch=settings.micro_batch,
+    )
+
+
+async def reconcile(runtime: Runtime[Settings]) -> None:
+    """Fold what was said of attempts, complete runs, and sweep up after lost hints."""
+    database, stop, settings = runtime.database, runtime.stop, runtime.settings
+
+    async def fold_of_calls() -> bool:
+        return await fold_calls(database, batch=FOLD_BATCH) > 0
+
+    async def fold_of_messages() -> bool:
+        return await fold_messages(database, batch=FOLD_BATCH) > 0
+
+    async def completion() -> bool:
+        await runs.complete_finished(database)
+        return False
+
+    async def sweep() -> bool:
+        await _sweep(database, settings)
+        return False
+
+    async with asyncio.TaskGroup() as tasks:
+        for name, tick, flag, idle in (
+            ("fold.calls", fold_of_calls, FOLD, 1.0),
+            ("fold.messages", fold_of_messages, FOLD, 1.0),
+            ("completion", completion, runs.ENDED, settings.sweep_seconds),
+            ("sweep", sweep, None, settings.sweep_seconds),
+        ):
+            bell = None if flag is None else database.waker.flag(flag)
+            tasks.create_task(work_loop(name, tick, stop=stop, flag=bell, idle=idle), name=name)
+
+
+async def _sweep(database: Database, settings: Settings) -> None:
+    await runs.start_due_runs(database)
+    await claims.doubt_stranded(database, lease=settings.lease_seconds)
+    horizons = Horizons(
+        in_doubt=settings.in_doubt_horizon_seconds,
+        call=settings.call_horizon_seconds,
+        message=settings.message_horizon_seconds,
+    )
+    await close_silent(database, horizons)
+
+
+async def schedule(runtime: Runtime[Settings]) -> None:
+    """Tell how far runs are, and prune what is past its time."""
+
+    async def progress() -> bool:
+        await tell_progress(runtime.database)
+        return False
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(work_loop("progress", progress, stop=runtime.stop, idle=0.5))
+        tasks.create_task(prune(runtime))
+
+
+SERVICE: Final = Service(
+    name="outbound",
+    description="Runs campaigns: claims jobs, places calls once each, and follows every call.",
+    settings=Settings,
+    migrations="trunkline_outbound.migrations",
+    processes=(
+        serve(),
+        consume(HANDLERS),
+        relay(),
+        Process("dispatch", "claim jobs, place calls, record results", dispatch),
+        Process("reconcile", "fold callbacks, complete runs, sweep", reconcile),
+        Process("schedule", "tell progress, prune old rows", schedule, scheduler=True),
+    ),
+)

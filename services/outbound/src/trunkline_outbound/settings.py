@@ -1,0 +1,32 @@
+"""What outbound's environment must provide. Read once, in `__main__`."""
+
+from __future__ import annotations
+
+from pydantic import Field, SecretStr
+from pydantic_settings import SettingsConfigDict
+
+from trunkline_common.settings import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    """Variables begin with OUTBOUND_. Times in seconds; defaults are the protocol's."""
+
+    model_config = SettingsConfigDict(env_prefix="OUTBOUND_", frozen=True, extra="ignore")
+
+    sealing_keys: SecretStr = Field(description="name:base64 of 32 bytes, the current key first")
+    callback_secret: SecretStr = Field(description="the same as api's: proves our callback URLs")
+    callback_base_url: str = Field(description="api's public URL, as providers reach it")
+    twilio_base_url: str = "https://api.twilio.com"
+
+    concurrency: int = Field(default=100, ge=1, le=5000, description="requests in flight")
+    claim_size: int = Field(default=200, ge=1, le=5000)
+    micro_batch: int = Field(default=50, ge=1, le=500)
+    lease_seconds: float = Field(default=30.0, ge=1)
+    renew_seconds: float = Field(default=10.0, ge=0.1)
+    margin_seconds: float = Field(default=10.0, ge=0.1)
+    send_deadline_seconds: float = Field(default=10.0, ge=0.5)
+    answer_seconds: float = Field(default=10.0, ge=0.5)
+    sweep_seconds: float = Field(default=5.0, ge=0.1)
+    in_doubt_horizon_seconds: float = Field(default=600.0, ge=1)
+    call_horizon_seconds: float = Field(default=7200.0, ge=1)
+    message_horizon_seconds: float = Field(default=86_400.0, ge=1)

@@ -1,0 +1,17 @@
+"""Outbound's stage, on the worker's own database."""
+
+from __future__ import annotations
+
+import pytest
+
+from trunkline_common.db import Database
+
+from .scene import Scene
+
+
+@pytest.fixture
+async def scene(outbound_database: Database) -> Scene:
+    """A business with an open voice channel."""
+    stage = Scene(outbound_database)
+    await stage.open_channel()
+    return stage

@@ -1,0 +1,135 @@
+"""Claims: disjoint, taken over with a new token, and worthless to whoever lost them."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from trunkline_common.db import transaction
+from trunkline_outbound.claims import next_claim
+from trunkline_outbound.intents import Draft, Intents, commit_intents
+from trunkline_outbound.store import claims, runs
+from trunkline_outbound.store.claims import Claim, Lease
+
+from .scene import Scene
+
+
+async def claim(scene: Scene, run_id: str, owner: str, *, wanted: int = 10) -> Claim:
+    taken = await next_claim(scene.database, run_id, lease=Lease(owner, 30), wanted=wanted)
+    assert taken is not None
+    return taken
+
+
+async def intend(scene: Scene, taken: Claim, owner: str, *, wanted: int = 50) -> Intents:
+    async with transaction(scene.database) as session:
+        run = await runs.get_run(session, taken.run_id)
+    assert run is not None
+    return await commit_intents(
+        scene.database, taken, run, owner=owner, wanted=wanted, deadline=10, draft=Draft()
+    )
+
+
+async def expire(scene: Scene) -> None:
+    await scene.rows("UPDATE claims SET expires_at = clock_timestamp() RETURNING 1")
+
+
+async def test_many_workers_carve_disjoint_ranges_without_a_gap(scene: Scene) -> None:
+    run_id = await scene.start_run(95)
+
+    async def carve(owner: str) -> list[tuple[int, int]]:
+        spans = []
+        lease = Lease(owner, 30)
+        while taken := await next_claim(scene.database, run_id, lease=lease, wanted=10):
+            spans.append((taken.first_seq or 0, taken.last_seq or 0))
+        return spans
+
+    async with asyncio.TaskGroup() as group:
+        workers = [group.create_task(carve(f"w{n}")) for n in range(5)]
+    spans = sorted(span for worker in workers for span in worker.result())
+    assert [first for first, _ in spans] == list(range(1, 96, 10))
+    assert [seq for first, last in spans for seq in range(first, last + 1)] == list(range(1, 96))
+
+
+async def test_an_intent_admits_a_job_once(scene: Scene) -> None:
+    taken = await claim(scene, await scene.start_run(10), "w1")
+    first, second = await intend(scene, taken, "w1"), await intend(scene, taken, "w1")
+    assert (len(first.granted), second.drained) == (10, True)
+    assert await scene.value("SELECT count(*) FROM attempts WHERE state = 'intent'") == 10
+    assert await scene.value("SELECT in_use FROM limits") == 10
+
+
+async def test_a_taken_over_claim_is_worthless_to_its_first_owner(scene: Scene) -> None:
+    run_id = await scene.start_run(10)
+    first = await claim(scene, run_id, "w1")
+    sent = await intend(scene, first, "w1", wanted=4)
+    await expire(scene)
+    second = await claim(scene, run_id, "w2")
+    assert (second.claim_id, second.token) == (first.claim_id, first.token + 1)
+    assert (await intend(scene, first, "w1")).lost
+    assert await scene.states(run_id) == {"in_doubt": 4, "queued": 6}
+    rest = await intend(scene, second, "w2")
+    assert {a.seq for a in rest.granted}.isdisjoint({a.seq for a in sent.granted})
+    assert await scene.states(run_id) == {"in_doubt": 4, "sending": 6}
+
+
+async def test_the_first_owner_cannot_renew_or_close_what_it_lost(scene: Scene) -> None:
+    run_id = await scene.start_run(3)
+    first = await claim(scene, run_id, "w1")
+    await expire(scene)
+    await claim(scene, run_id, "w2")
+    async with transaction(scene.database) as session:
+        held = {first.claim_id: first.token}
+        assert await claims.renew(session, held, Lease("w1", 30)) == set()
+        assert not await claims.close(session, first, owner="w1")
+
+
+async def test_a_claim_with_unsent_jobs_does_not_close(scene: Scene) -> None:
+    taken = await claim(scene, await scene.start_run(3), "w1")
+    async with transaction(scene.database) as session:
+        assert not await claims.close(session, taken, owner="w1")
+
+
+@pytest.mark.parametrize("state", ["paused", "cancelling"])
+async def test_nothing_is_handed_out_and_nothing_admitted_once_a_run_stands(
+    scene: Scene, state: str
+) -> None:
+    run_id = await scene.start_run(20)
+    taken = await claim(scene, run_id, "w1")
+    async with transaction(scene.database) as session:
+        await runs.lock_cursor(session, run_id)
+        await runs.set_state(session, run_id, state)
+        await claims.revoke_open(session, run_id)
+    assert (await intend(scene, taken, "w1")).lost
+    lease = Lease("w2", 30)
+    assert await next_claim(scene.database, run_id, lease=lease, wanted=10) is None
+    assert await scene.value("SELECT count(*) FROM attempts") == 0
+
+
+async def test_two_jobs_to_one_number_from_one_sender_do_not_fly_together(scene: Scene) -> None:
+    one, two = await scene.start_run(2), await scene.start_run(2)
+    first = await intend(scene, await claim(scene, one, "w1"), "w1")
+    second = await intend(scene, await claim(scene, two, "w1"), "w1")
+    assert (len(first.granted), len(second.granted)) == (2, 0)
+    assert await scene.states(two) == {"waiting": 2}
+    assert await scene.rows("SELECT DISTINCT rule FROM decisions") == [("open_send",)]
+
+
+async def test_room_makes_a_grant_partial_and_fails_nobody(scene: Scene) -> None:
+    run_id = await scene.start_run(10, concurrent=3)
+    taken = await claim(scene, run_id, "w1")
+    assert len((await intend(scene, taken, "w1")).granted) == 3
+    none = await intend(scene, taken, "w1")
+    assert (none.granted, none.drained, none.retry_in > 0) == ((), False, True)
+    assert await scene.states(run_id) == {"sending": 3, "queued": 7}
+
+
+async def test_pace_reserves_no_more_than_may_leave_within_a_second(scene: Scene) -> None:
+    run_id = await scene.start_run(30, per_second=5)
+    taken = await claim(scene, run_id, "w1", wanted=30)
+    first = await intend(scene, taken, "w1")
+    assert 5 <= len(first.granted) <= 6
+    assert first.interval == pytest.approx(0.2)
+    second = await intend(scene, taken, "w1")
+    assert len(second.granted) == 0
+    assert 0 < second.retry_in <= 1

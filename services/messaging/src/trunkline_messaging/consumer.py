@@ -1,0 +1,56 @@
+"""What messaging does when it hears something. Read HANDLERS first."""
+
+from __future__ import annotations
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from trunkline_common import topology
+from trunkline_common.broker import Handlers
+from trunkline_common.contracts import Envelope
+from trunkline_common.contracts.api import ChannelChanged, MessageRequested, MessageStatusReported
+from trunkline_common.contracts.outbound import RunMessageDue
+from trunkline_common.db import pace
+from trunkline_common.db.transaction import wake_after_commit
+from trunkline_messaging import intake
+from trunkline_messaging.store import channels, messages, statuses
+
+
+async def on_channel_changed(session: AsyncSession, envelope: Envelope[ChannelChanged]) -> None:
+    """Keep the newest state of a WhatsApp number and its pace."""
+    event = envelope.event
+    if event.kind != "whatsapp":
+        return
+    if await channels.upsert_channel(session, event, business_id=envelope.business_id):
+        await pace.set_pace(session, event.account, event.per_second)
+        wake_after_commit(session, messages.DUE)
+
+
+async def on_message_requested(session: AsyncSession, envelope: Envelope[MessageRequested]) -> None:
+    """Take in a message that somebody waits for."""
+    await messages.insert(session, intake.requested(envelope))
+
+
+async def on_run_message_due(session: AsyncSession, envelope: Envelope[RunMessageDue]) -> None:
+    """Take in a run's message."""
+    await messages.insert(session, intake.of_run(envelope))
+
+
+async def on_message_status(
+    session: AsyncSession, envelope: Envelope[MessageStatusReported]
+) -> None:
+    """Keep what the provider said; the fold applies it."""
+    await statuses.keep(session, envelope)
+
+
+HANDLERS: dict[topology.Queue, Handlers] = {
+    topology.MESSAGING_HIGH: {
+        MessageRequested: on_message_requested,
+        ChannelChanged: on_channel_changed,
+    },
+    topology.MESSAGING_DEFAULT: {
+        MessageStatusReported: on_message_status,
+    },
+    topology.MESSAGING_BROADCASTS: {
+        RunMessageDue: on_run_message_due,
+    },
+}

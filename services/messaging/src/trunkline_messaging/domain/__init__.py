@@ -1,0 +1,1 @@
+"""Decisions of messaging as pure functions: no I/O, no clock."""

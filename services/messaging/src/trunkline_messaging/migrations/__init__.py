@@ -1,0 +1,1 @@
+"""The schema of messaging: versions that alembic applies in their order."""

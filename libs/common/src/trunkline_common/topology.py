@@ -213,3 +213,63 @@ def unrouted_arguments() -> dict[str, str | int]:
         "x-max-length": UNROUTED_MAX_LENGTH,
         "x-delivery-limit": DELIVERY_LIMIT,
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One exchange as it is declared."""
+
+    name: str
+    kind: str
+    arguments: dict[str, str | int]
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredQueue:
+    """One queue as it is declared: a lane, a rung, or a mailbox of the dead or unheard."""
+
+    name: str
+    arguments: dict[str, str | int]
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """One binding as it is declared."""
+
+    exchange: str
+    queue: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Everything that the broker is told to have."""
+
+    exchanges: tuple[Exchange, ...]
+    queues: tuple[DeclaredQueue, ...]
+    bindings: tuple[Binding, ...]
+
+
+def layout(queues: tuple[Queue, ...] = QUEUES, services: tuple[str, ...] = SERVICES) -> Layout:
+    """The whole fabric, or the part of it that these lanes and services need."""
+    exchanges = [
+        Exchange(UNROUTED_EXCHANGE, "fanout", {}),
+        Exchange(DEAD_EXCHANGE, "topic", {}),
+        *(
+            Exchange(exchange_of(s), "topic", {"alternate-exchange": UNROUTED_EXCHANGE})
+            for s in services
+        ),
+        *(Exchange(hints_of(service), "fanout", {}) for service in services),
+    ]
+    declared = [DeclaredQueue(UNROUTED_QUEUE, unrouted_arguments())]
+    bound = [Binding(UNROUTED_EXCHANGE, UNROUTED_QUEUE, "")]
+    for queue in queues:
+        declared.append(DeclaredQueue(queue.name, queue_arguments(queue)))
+        declared += [
+            DeclaredQueue(queue.retry_queue(rung), retry_arguments(queue, rung))
+            for rung in queue.retry_after
+        ]
+        declared.append(DeclaredQueue(queue.dead_queue, dead_arguments()))
+        bound.append(Binding(DEAD_EXCHANGE, queue.dead_queue, queue.dead_queue))
+        bound += [Binding(exchange, queue.name, key) for exchange, key in bindings(queue)]
+    return Layout(tuple(exchanges), tuple(declared), tuple(bound))

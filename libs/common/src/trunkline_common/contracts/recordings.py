@@ -1,4 +1,4 @@
-"""Facts the recordings service publishes. Only recordings may publish these; anyone may hear them."""
+"""Facts that recordings publishes. Only recordings may publish these; anyone may hear them."""
 
 from __future__ import annotations
 

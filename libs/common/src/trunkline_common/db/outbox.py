@@ -13,6 +13,7 @@ from trunkline_common.contracts.envelope import Event
 from trunkline_common.db.transaction import wake_after_commit
 from trunkline_common.ids import new_event_id
 
+KEEP_HOURS = 24  # sent rows: long enough to see what was said yesterday
 CHANNEL = "outbox"  # rung after every commit that added rows
 
 TABLE_V1 = """
@@ -45,6 +46,14 @@ SELECT * FROM unnest(
     CAST(:subjects AS text[]), CAST(:payloads AS text[]), CAST(:correlation_ids AS text[]),
     CAST(:causation_ids AS text[]), CAST(:sequences AS bigint[]),
     CAST(:traceparents AS text[]), CAST(:tracestates AS text[]))
+"""
+)
+_PRUNE = text(
+    """
+DELETE FROM outbox WHERE position IN (
+    SELECT position FROM outbox
+     WHERE sent_at < clock_timestamp() - make_interval(hours => :hours)
+     LIMIT :batch)
 """
 )
 
@@ -96,3 +105,7 @@ async def add_all(session: AsyncSession, facts: Iterable[Fact]) -> None:
     wake_after_commit(session, CHANNEL)
 
 
+async def prune(session: AsyncSession, *, batch: int = 5_000) -> int:
+    """Delete rows that were sent long ago, at most a batch; how many went."""
+    result = await session.execute(_PRUNE, {"hours": KEEP_HOURS, "batch": batch})
+    return int(result.rowcount)  # type: ignore[attr-defined]  # rowcount exists on DML results

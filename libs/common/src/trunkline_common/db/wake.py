@@ -68,7 +68,7 @@ class Waker:
             flag.ring()
 
     async def run(self) -> None:
-        """Keep one autocommit connection for NOTIFY and LISTEN, for as long as the process lives."""
+        """Keep one autocommit connection for NOTIFY and LISTEN for the process's whole life."""
         while True:
             try:
                 await self._serve_connection()

@@ -1,0 +1,155 @@
+"""Topology becomes RabbitMQ objects, by one command; services only check that it has.
+
+`python -m trunkline_common.broker.declare AMQP_URL` declares. A service calls `verify` at its
+start and does not run on a broker that differs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+from collections.abc import Awaitable, Callable
+
+import aiormq
+from aiormq.abc import AbstractChannel, AbstractConnection
+
+from trunkline_common.broker.connect import (
+    CALL_SECONDS,
+    BrokerLost,
+    broker_call,
+    open_channel,
+    open_connection,
+)
+from trunkline_common.outcomes import TrunklineError
+from trunkline_common.topology import (
+    QUEUES,
+    SERVICES,
+    DeclaredQueue,
+    Exchange,
+    Layout,
+    Queue,
+    layout,
+    queues_of,
+)
+
+MEND = "arguments cannot be changed in place: drain it, delete it, and run `make topology`"
+_INEQUIVALENT = re.compile(
+    r"inequivalent arg '(?P<argument>[^']+)' for (?P<what>\w+) '(?P<name>[^']+)'.*?"
+    r"received (?:the value )?(?P<expected>.+?) but current is (?P<actual>.+)$"
+)
+
+
+class Drift(TrunklineError):
+    """The broker has something else than topology says; the message names it and the mending."""
+
+
+async def declare(amqp_url: str, queues: tuple[Queue, ...] = QUEUES) -> None:
+    """Declare everything. Equal objects are left alone; one that differs raises `Drift`."""
+    async with open_connection(amqp_url, "trunkline:declare") as connection:
+        await _state(connection, layout(queues))
+
+
+async def verify(
+    amqp_url: str, service: str | None = None, queues: tuple[Queue, ...] | None = None
+) -> None:
+    """Raise `Drift` where the objects of a service (or all) are missing or have other arguments.
+
+    Bindings are stated anew: AMQP cannot ask for them, and stating one twice changes nothing.
+    """
+    services = SERVICES if service is None else (service,)
+    lanes = queues or (QUEUES if service is None else queues_of(service))
+    wanted = layout(lanes, services)
+    async with open_connection(amqp_url, "trunkline:verify") as connection:
+        for exchange in wanted.exchanges:
+            await _exists(connection, f"exchange {exchange.name}", _look_exchange(exchange))
+        for queue in wanted.queues:
+            await _exists(connection, f"queue {queue.name}", _look_queue(queue))
+        await _state(connection, wanted)
+
+
+async def _state(connection: AbstractConnection, wanted: Layout) -> None:
+    for exchange in wanted.exchanges:
+        await _attempt(connection, f"exchange {exchange.name}", _declare_exchange(exchange))
+    for queue in wanted.queues:
+        await _attempt(connection, f"queue {queue.name}", _declare_queue(queue))
+    async with open_channel(connection) as channel:
+        for binding in wanted.bindings:
+            with broker_call():
+                async with asyncio.timeout(CALL_SECONDS):
+                    await channel.queue_bind(binding.queue, binding.exchange, binding.key)
+
+
+Call = Callable[[AbstractChannel], Awaitable[object]]
+
+
+def _declare_exchange(exchange: Exchange) -> Call:
+    return lambda channel: channel.exchange_declare(
+        exchange.name,
+        exchange_type=exchange.kind,
+        durable=True,
+        arguments=dict(exchange.arguments),
+    )
+
+
+def _declare_queue(queue: DeclaredQueue) -> Call:
+    return lambda channel: channel.queue_declare(
+        queue.name, durable=True, arguments=dict(queue.arguments)
+    )
+
+
+def _look_exchange(exchange: Exchange) -> Call:
+    return lambda channel: channel.exchange_declare(exchange.name, passive=True)
+
+
+def _look_queue(queue: DeclaredQueue) -> Call:
+    return lambda channel: channel.queue_declare(queue.name, passive=True)
+
+
+async def _attempt(connection: AbstractConnection, what: str, call: Call) -> None:
+    """On a channel of its own: the broker closes it where it disagrees."""
+    async with open_channel(connection) as channel:
+        try:
+            async with asyncio.timeout(CALL_SECONDS):
+                await call(channel)
+        except aiormq.exceptions.ChannelPreconditionFailed as error:
+            raise Drift(f"{what}: {_difference(str(error))}; {MEND}") from None
+        except (aiormq.exceptions.AMQPError, OSError, TimeoutError, RuntimeError) as error:
+            raise BrokerLost(f"{what}: {error}") from error
+
+
+async def _exists(connection: AbstractConnection, what: str, call: Call) -> None:
+    async with open_channel(connection) as channel:
+        try:
+            async with asyncio.timeout(CALL_SECONDS):
+                await call(channel)
+        except aiormq.exceptions.ChannelNotFoundEntity:
+            raise Drift(f"{what} is missing; run `make topology`") from None
+        except (aiormq.exceptions.AMQPError, OSError, TimeoutError, RuntimeError) as error:
+            raise BrokerLost(f"{what}: {error}") from error
+
+
+def _difference(said: str) -> str:
+    """What the broker said, shortened to the argument and its two values."""
+    found = _INEQUIVALENT.search(said)
+    if found is None:
+        return said
+    expected, actual = found["expected"].strip(" '"), found["actual"].strip(" '")
+    return f"{found['argument']} should be {expected} and is {actual}"
+
+
+def main(argv: list[str]) -> int:
+    """Declare everything on the broker of this URL."""
+    if len(argv) != 1:
+        sys.stderr.write("usage: python -m trunkline_common.broker.declare AMQP_URL\n")
+        return 2
+    try:
+        asyncio.run(declare(argv[0]))
+    except (Drift, BrokerLost) as error:
+        sys.stderr.write(f"topology: {error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

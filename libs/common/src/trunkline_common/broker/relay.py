@@ -1,0 +1,197 @@
+"""The way out: rows of the outbox become confirmed messages, at least once each."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from opentelemetry.trace import SpanKind
+from prometheus_client import Counter, Gauge
+from sqlalchemy import text
+
+from trunkline_common.broker.connect import BrokerLost
+from trunkline_common.broker.envelope import Outgoing, Wire, encode
+from trunkline_common.broker.publisher import NotTaken, PublishLink
+from trunkline_common.db.engine import Database
+from trunkline_common.db.outbox import CHANNEL
+from trunkline_common.db.transaction import transaction
+from trunkline_common.failpoints import failpoint
+from trunkline_common.loops import Stop, backoff, work_loop
+from trunkline_common.telemetry.traces import CORRELATION, context_of, traceparent_of, tracer
+from trunkline_common.topology import exchange_of
+
+BATCH: Final = 500
+LEASE_SECONDS: Final = 30
+IDLE_SECONDS: Final = 0.5
+GAUGE_SECONDS: Final = 5.0
+
+RELAYED = Counter("trunkline_relayed_total", "Facts that left the outbox", ["name"])
+HELD_BACK = Counter("trunkline_relay_refused_total", "Facts the broker did not take", ["name"])
+DEPTH = Gauge("trunkline_outbox_depth", "Facts that have not left yet")
+OLDEST = Gauge("trunkline_outbox_oldest_seconds", "Age of the oldest fact that has not left yet")
+
+# By state, never by `position > last`: a row may commit after one with a higher position.
+_CLAIM = text(
+    """
+WITH due AS (
+    SELECT position FROM outbox
+     WHERE sent_at IS NULL
+       AND (claimed_until IS NULL OR claimed_until <= clock_timestamp())
+       AND name <> ALL(CAST(:held_back AS text[]))
+     ORDER BY position
+     LIMIT :batch
+       FOR UPDATE SKIP LOCKED)
+UPDATE outbox SET claimed_until = clock_timestamp() + make_interval(secs => :lease)
+  FROM due WHERE outbox.position = due.position
+RETURNING outbox.position, event_id, business_id, name, subject, payload, correlation_id,
+          causation_id, sequence, traceparent, tracestate, occurred_at
+"""
+)
+_SENT = text(
+    """
+UPDATE outbox SET sent_at = clock_timestamp() WHERE position = ANY(CAST(:positions AS bigint[]))
+"""
+)
+_UNCLAIM = text(
+    "UPDATE outbox SET claimed_until = NULL WHERE position = ANY(CAST(:positions AS bigint[]))"
+)
+_LOOK = text(
+    """
+SELECT count(*) AS depth,
+       coalesce(extract(epoch FROM clock_timestamp() - min(occurred_at)), 0) AS oldest
+  FROM (SELECT occurred_at FROM outbox WHERE sent_at IS NULL ORDER BY position LIMIT 100000) unsent
+"""
+)
+
+
+@dataclass(slots=True)
+class _Refusal:
+    """An event type that the broker does not take at the moment."""
+
+    failures: int
+    until: float
+
+
+class Relay:
+    """Claims, publishes, marks. Several may run: a row is claimed by one of them at a time."""
+
+    def __init__(self, database: Database, link: PublishLink, service: str) -> None:
+        self._database = database
+        self._link = link
+        self._service = service
+        self._refused: dict[str, _Refusal] = {}
+
+    async def tick(self) -> bool:
+        """Relay one batch; whether there was any. Raises `BrokerLost` while the broker is away."""
+        publisher = await self._link.publisher()
+        rows = await self._claim()
+        if not rows:
+            return False
+        failpoint("relay.claimed")
+        results = await publisher.publish_all([self._message(row) for row in rows])
+        failpoint("relay.published")
+        await self._mark(rows, results)
+        lost = next((result for result in results if isinstance(result, BrokerLost)), None)
+        if lost is not None:
+            raise lost
+        return True
+
+    async def _claim(self) -> Sequence[Any]:
+        now = time.monotonic()
+        held_back = [name for name, refusal in self._refused.items() if refusal.until > now]
+        parameters = {"held_back": held_back, "batch": BATCH, "lease": LEASE_SECONDS}
+        async with transaction(self._database) as session:
+            rows = (await session.execute(_CLAIM, parameters)).all()
+        return sorted(rows, key=lambda row: row.position)
+
+    def _message(self, row: Any) -> Outgoing:
+        trace, state = row.traceparent, row.tracestate
+        span = tracer.start_span(
+            f"publish {exchange_of(self._service)}:{row.name}",
+            context=context_of(trace, state),
+            kind=SpanKind.PRODUCER,
+        )
+        if span.is_recording():
+            span.set_attributes(
+                {
+                    "messaging.system": "rabbitmq",
+                    "messaging.operation.name": "publish",
+                    "messaging.operation.type": "send",
+                    "messaging.destination.name": f"{exchange_of(self._service)}:{row.name}",
+                    "messaging.message.id": row.event_id,
+                    "messaging.message.conversation_id": row.correlation_id,
+                    CORRELATION: row.correlation_id,
+                }
+            )
+            trace = traceparent_of(span)
+        span.end()
+        wire = Wire(
+            event_id=row.event_id,
+            business_id=row.business_id,
+            name=row.name,
+            subject=row.subject,
+            payload=row.payload,
+            correlation_id=row.correlation_id,
+            occurred_at=row.occurred_at,
+            causation_id=row.causation_id,
+            sequence=row.sequence,
+            traceparent=trace,
+            tracestate=state,
+        )
+        return encode(wire, self._service)
+
+    async def _mark(
+        self, rows: Sequence[Any], results: Sequence[NotTaken | BrokerLost | None]
+    ) -> None:
+        sent: list[int] = []
+        unsent: list[int] = []
+        for row, result in zip(rows, results, strict=True):
+            if result is None:
+                sent.append(row.position)
+                self._refused.pop(row.name, None)
+                RELAYED.labels(row.name).inc()
+            else:
+                unsent.append(row.position)
+        self._hold_back(
+            {
+                row.name
+                for row, result in zip(rows, results, strict=True)
+                if isinstance(result, NotTaken)
+            }
+        )
+        async with transaction(self._database) as session:
+            if sent:
+                await session.execute(_SENT, {"positions": sent})
+            if unsent:
+                await session.execute(_UNCLAIM, {"positions": unsent})
+
+    def _hold_back(self, names: set[str]) -> None:
+        """A full queue refuses one type of event; the others go on."""
+        for name in names:
+            HELD_BACK.labels(name).inc()
+            before = self._refused.get(name)
+            failures = before.failures + 1 if before else 1
+            self._refused[name] = _Refusal(failures, time.monotonic() + backoff(failures))
+
+
+async def relay_outbox(database: Database, broker_url: str, service: str, stop: Stop) -> None:
+    """Relay until `stop`. While the broker is away the rows wait, and so does this."""
+
+    async def look() -> bool:
+        async with database.sessions() as session:
+            seen = (await session.execute(_LOOK)).one()
+        DEPTH.set(seen.depth)
+        OLDEST.set(float(seen.oldest))
+        return False
+
+    async with PublishLink(broker_url, f"trunkline_{service}:relay") as link:
+        relay = Relay(database, link, service)
+        flag = database.waker.flag(CHANNEL)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(
+                work_loop("relay", relay.tick, stop=stop, flag=flag, idle=IDLE_SECONDS)
+            )
+            tasks.create_task(work_loop("outbox", look, stop=stop, idle=GAUGE_SECONDS))

@@ -1,0 +1,63 @@
+"""The HTTP edge of a service: its application, its problems, its correlation id."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fastapi import APIRouter, FastAPI
+
+from trunkline_common.http.correlation import HEADER, Correlated
+from trunkline_common.http.health import Health, health_routes
+from trunkline_common.http.problems import (
+    MEDIA_TYPE,
+    Problem,
+    add_problem_handlers,
+    problem_response,
+)
+from trunkline_common.http.requests import Limited
+from trunkline_common.telemetry import correlation_id
+
+BODY_LIMIT = 1024 * 1024
+
+
+def create_app(
+    title: str,
+    routers: Sequence[APIRouter] = (),
+    *,
+    version: str = "0.1.0",
+    health: Health | None = None,
+    body_limit: int = BODY_LIMIT,
+    body_limits: dict[str, int] | None = None,
+    openapi_url: str | None = "/openapi.json",
+) -> FastAPI:
+    """An application with problems, correlation, request metrics, health and these routers.
+
+    No documentation page is mounted: the ones that FastAPI ships load scripts from elsewhere.
+    """
+    app = FastAPI(
+        title=title, version=version, docs_url=None, redoc_url=None, openapi_url=openapi_url
+    )
+    add_problem_handlers(app)
+    if health is not None:
+        app.include_router(health_routes(health))
+    for router in routers:
+        app.include_router(router)
+    app.add_middleware(Limited, body_limit=body_limit, limits=body_limits)
+    app.add_middleware(Correlated)
+    return app
+
+
+__all__ = [
+    "BODY_LIMIT",
+    "HEADER",
+    "MEDIA_TYPE",
+    "Correlated",
+    "Health",
+    "Limited",
+    "Problem",
+    "add_problem_handlers",
+    "correlation_id",
+    "create_app",
+    "health_routes",
+    "problem_response",
+]

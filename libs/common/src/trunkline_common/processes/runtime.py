@@ -1,0 +1,67 @@
+"""What a service is made of, and what each of its processes works with."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, Literal
+
+from fastapi import APIRouter, FastAPI
+from typing_extensions import TypeVar
+
+from trunkline_common.db.engine import Database
+from trunkline_common.http import Health
+from trunkline_common.loops import Stop
+from trunkline_common.settings import ServiceSettings
+from trunkline_common.telemetry import Telemetry
+
+S = TypeVar("S", bound=ServiceSettings, default=ServiceSettings)
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime(Generic[S]):
+    """What every process of a service works with."""
+
+    service: str
+    settings: S
+    database: Database
+    broker_url: str
+    stop: Stop
+    telemetry: Telemetry
+    health: Health
+
+
+@dataclass(frozen=True, slots=True)
+class Process(Generic[S]):
+    """One part of a service that can run by itself; `run` returns soon after `runtime.stop`.
+
+    A `scheduler` is skipped where `ENABLE_SCHEDULERS=false`. One that `needs_broker` makes the OS
+    process unready without it.
+    """
+
+    name: str
+    help: str
+    run: Callable[[Runtime[S]], Awaitable[None]]
+    role: Literal["api", "worker"] = "worker"
+    scheduler: bool = False
+    needs_broker: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Service(Generic[S]):
+    """A service: its settings, its processes, its routes and the package of its migrations.
+
+    `routes` gives routers, or a whole application made by `create_app` (health is added to it).
+    They are answered where the process `serve` runs.
+    """
+
+    name: str
+    description: str
+    settings: type[S]
+    processes: tuple[Process[S], ...]
+    migrations: str
+    routes: Callable[[Runtime[S]], Sequence[APIRouter] | FastAPI] | None = None
+
+    def process(self, name: str) -> Process[S]:
+        """The process of this name."""
+        return next(process for process in self.processes if process.name == name)

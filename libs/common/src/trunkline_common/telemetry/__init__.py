@@ -1,0 +1,71 @@
+"""What a process tells of itself: logs, spans, correlation, and no phone number in any of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from trunkline_common.telemetry.correlation import (
+    accepted_correlation_id,
+    correlated,
+    correlation_id,
+    current_correlation_id,
+    new_correlation_id,
+    set_correlation_id,
+)
+from trunkline_common.telemetry.logs import setup_logs
+from trunkline_common.telemetry.redaction import redact
+from trunkline_common.telemetry.traces import (
+    context_of,
+    flush_traces,
+    link_to,
+    setup_traces,
+    span,
+    traceparent,
+    tracer,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Telemetry:
+    """Who this OS process is, to whoever watches it."""
+
+    service: str
+    process: str
+
+
+@contextmanager
+def setup(
+    service: str,
+    process: str,
+    *,
+    log_level: str = "INFO",
+    spans_dir: str | None = None,
+    otlp: bool = False,
+) -> Iterator[Telemetry]:
+    """Logs and spans of this OS process; what has not left yet leaves at the end of the block."""
+    setup_logs(service, process, log_level)
+    setup_traces(service, process, spans_dir=spans_dir, otlp=otlp)
+    try:
+        yield Telemetry(service, process)
+    finally:
+        flush_traces()
+
+
+__all__ = [
+    "Telemetry",
+    "accepted_correlation_id",
+    "context_of",
+    "correlated",
+    "correlation_id",
+    "current_correlation_id",
+    "link_to",
+    "new_correlation_id",
+    "redact",
+    "set_correlation_id",
+    "setup",
+    "span",
+    "traceparent",
+    "tracer",
+]

@@ -33,7 +33,7 @@ $(VENV)/bin/uv: requirements/bootstrap.txt
 	@$(RUN) -m pip install -qq --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
 	@touch $@
 
-$(STAMP): $(VENV)/bin/uv requirements/dev.txt pyproject.toml $(MEMBERS:%=%/pyproject.toml)
+$(STAMP): $(VENV)/bin/uv requirements/dev.txt $(MEMBERS:%=%/pyproject.toml)
 	@$(UV) pip sync --quiet --python $(RUN) --require-hashes requirements/dev.txt
 	@$(UV) pip install --quiet --python $(RUN) --offline --no-deps --no-build-isolation $(MEMBERS:%=-e %)
 	@touch $@
@@ -68,6 +68,7 @@ schemas: $(STAMP) ## Write the golden schemas of new events
 lock: $(VENV)/bin/uv ## Resolve the requirements anew and write requirements/*.txt
 	@echo uv | $(LOCK) - -o requirements/bootstrap.txt
 	@$(LOCK) --group pyproject.toml:dev $(MEMBERS:%=%/pyproject.toml) -o requirements/dev.txt
+	@echo hatchling | $(LOCK) - -c requirements/dev.txt -o requirements/build.txt
 	@for s in $(SERVICES); do $(LOCK) services/$$s/pyproject.toml -c requirements/dev.txt -o requirements/$$s.txt || exit 1; done
 	@$(LOCK) deploy/sandbox/pyproject.toml -c requirements/dev.txt -o requirements/sandbox.txt
 

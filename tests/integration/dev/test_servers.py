@@ -79,8 +79,10 @@ async def test_our_own_postgres_keeps_what_a_lasting_instance_wrote(tmp_path: Pa
             start_postgres(programs, tmp_path, ledger, throwaway=False), timeout=10
         )
         await connection.execute("CREATE TABLE kept AS SELECT 7 AS n, 'Łódź' AS city")
-        await connection.close(timeout=10)
-        stop(ledger.processes[0], within=20)
+        stop(ledger.processes[0], within=20)  # in good order, although we are still connected
+        log = tmp_path / f"postgres-{programs.major}" / "log"
+        assert "database system is shut down" in log.read_text()
+        connection.terminate()
         again = await asyncpg.connect(
             start_postgres(programs, tmp_path, ledger, throwaway=False), timeout=10
         )

@@ -145,3 +145,18 @@ def test_a_node_that_did_not_start_says_why(tmp_path: Path, output: str, reason:
     (tmp_path / "output").write_text(output)
 
     assert reason_in(tmp_path / "output").startswith(reason)
+
+
+def test_a_system_without_apt_is_told_in_one_line_what_to_provide(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with pytest.raises(CannotGoOn) as refused:
+        find_rabbit(tmp_path / "cache", packaged=tmp_path)
+
+    assert str(refused.value) == (
+        "no RabbitMQ here and no apt-get to fetch one with: install RabbitMQ, or set "
+        "TRUNKLINE_AMQP_URL and TRUNKLINE_RABBITMQ_MANAGEMENT_URL"
+    )
+    assert not (tmp_path / "cache" / "4.0" / "complete").exists()

@@ -30,7 +30,7 @@ def start(tmp_path: Path, *command: str) -> Launched:
 def server(tmp_path: Path) -> Iterator[Launched]:
     launched = start(tmp_path, "tail", "-f", "/dev/null")
     yield launched
-    stop(launched, within=5, with_signal=signal.SIGKILL)
+    stop(launched, within=5)
 
 
 def test_a_server_runs_in_its_own_session_until_it_is_stopped(server: Launched) -> None:
@@ -60,6 +60,24 @@ def test_a_server_that_does_not_listen_is_ended_with_what_it_started(tmp_path: P
 
     assert not server.is_running()
     assert wait_until(lambda: birth_of(below) is None, within=5)
+
+
+def test_a_server_is_asked_in_its_own_way(tmp_path: Path) -> None:
+    server = launch(
+        "server",
+        ["sh", "-c", "trap 'echo interrupted; exit' INT; echo ready; tail -f /dev/null & wait"],
+        folder=tmp_path,
+        log=tmp_path / "log",
+        environment=clean_environment(),
+        ends_on=signal.SIGINT,
+    )
+    assert wait_until(lambda: "ready" in (tmp_path / "log").read_text(), within=5)
+
+    stop(server, within=5)
+    # What it had started itself is not a child of ours, and a shell leaves it behind.
+    os.killpg(server.pid, signal.SIGKILL)
+
+    assert (tmp_path / "log").read_text() == "ready\ninterrupted\n"
 
 
 def test_what_it_says_is_in_its_log(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ class Launched:
     name: str
     pid: int
     birth: str
+    ends_on: str = signal.SIGTERM.name
 
     def is_running(self) -> bool:
         """Whether that very process is still there."""
@@ -67,6 +68,7 @@ def launch(
     log: Path,
     environment: Mapping[str, str],
     privileges: Privileges = AS_WE_ARE,
+    ends_on: signal.Signals = signal.SIGTERM,
 ) -> Launched:
     """Start a server that outlives us; it has its own session and writes to its own log."""
     order = {
@@ -88,7 +90,7 @@ def launch(
     if done.returncode != 0:
         raise OSError(f"{name} could not be started: {done.stderr.strip().splitlines()[-1]}")
     pid = int(done.stdout)
-    return Launched(name, pid, birth_of(pid) or "gone at once")
+    return Launched(name, pid, birth_of(pid) or "gone at once", ends_on.name)
 
 
 def wait_until(fact: Callable[[], bool], *, within: float) -> bool:
@@ -102,11 +104,11 @@ def wait_until(fact: Callable[[], bool], *, within: float) -> bool:
     return True
 
 
-def stop(server: Launched, *, within: float, with_signal: signal.Signals = signal.SIGTERM) -> None:
+def stop(server: Launched, *, within: float) -> None:
     """End a server and what it started: ask first, insist after the deadline."""
     if not server.is_running():
         return
-    _send(os.kill, server.pid, with_signal)
+    _send(os.kill, server.pid, signal.Signals[server.ends_on])
     if not wait_until(lambda: not server.is_running(), within=within):
         # Nothing else can have this pid while its process lives, so the group is ours as well.
         _send(os.killpg, server.pid, signal.SIGKILL)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import signal
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -191,7 +190,7 @@ def _serve(node: Node, programs: RabbitPrograms, ledger: Ledger) -> bool:
     wait_until(lambda: _is_ready(node) or not server.is_running(), within=_START_SECONDS)
     if server.is_running() and _is_ready(node):
         return True
-    stop(server, within=_STOP_SECONDS, with_signal=signal.SIGKILL)
+    stop(server, within=_STOP_SECONDS)
     stop(epmd, within=_STOP_SECONDS)
     return False
 

@@ -51,15 +51,15 @@ def fetch_broker(cache: Path, series: str) -> Path:
             return root
         shutil.rmtree(root, ignore_errors=True)
         root.mkdir(parents=True)
-        print(f"fetching RabbitMQ {series} from Debian {SUITES[series]}", flush=True)
-        _unpack(root, SUITES[series])
+        _unpack(root, series)
         _settle_programs(root)
         stamp.write_text(str(root))
     return root
 
 
-def _unpack(root: Path, suite: str) -> None:
-    options = _private_apt(root / "apt", suite)
+def _unpack(root: Path, series: str) -> None:
+    options = _private_apt(root / "apt", SUITES[series])
+    print(f"fetching RabbitMQ {series} from Debian {SUITES[series]}", file=sys.stderr, flush=True)
     _run(["apt-get", *options, "update", "-qq"])
     plan = _run(
         ["apt-get", *options, "install", "--no-install-recommends", "-s", "rabbitmq-server"]

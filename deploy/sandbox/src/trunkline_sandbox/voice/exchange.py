@@ -86,8 +86,8 @@ class Exchange:
             updated=at,
             mishaps=mishaps,
         )
-        self._archive.add_call(call)
         self._herald.call_accepted(call, nth)
+        self._archive.add_call(call)
         self._agenda.after(HEAD_START, partial(self._line(call).enter, call))
         return call
 

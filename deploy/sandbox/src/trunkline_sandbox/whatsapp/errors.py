@@ -115,4 +115,6 @@ def _recipient(body: bytes) -> str:
         message = json.loads(body)
     except ValueError:
         return ""
-    return str(message.get("to", "")) if isinstance(message, dict) else ""
+    to = str(message.get("to", "")) if isinstance(message, dict) else ""
+    # JSON may spell half a character, which no file could hold.
+    return to.encode("utf-8", "replace").decode()

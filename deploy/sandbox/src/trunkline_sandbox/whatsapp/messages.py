@@ -2,11 +2,12 @@
 
 import asyncio
 import base64
-import json
 import re
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
+
+from pydantic import TypeAdapter, ValidationError
 
 from trunkline_sandbox.fates import MessageFate
 from trunkline_sandbox.mailbox import NO_MISHAPS, Mishaps
@@ -14,6 +15,8 @@ from trunkline_sandbox.whatsapp import errors
 
 PHONE = re.compile(r"\+?[0-9]{7,15}")
 PUNCTUATION = re.compile(r"[\s().-]")
+# Stricter than `json`: text that no UTF-8 file could hold is refused here, not at the witness.
+REQUEST = TypeAdapter(dict[str, Any])
 LONGEST_TEXT = 4096
 LONGEST_CALLBACK_DATA = 512
 
@@ -94,12 +97,9 @@ def accepted_body(message: Message) -> dict[str, Any]:
 
 def _parsed(body: bytes) -> dict[str, Any]:
     try:
-        request = json.loads(body)
-    except ValueError as error:
-        raise errors.refusal(errors.BAD_PARAMETER, "The body is not JSON.") from error
-    if not isinstance(request, dict):
-        raise errors.refusal(errors.BAD_PARAMETER, "The body is not a JSON object.")
-    return request
+        return REQUEST.validate_json(body)
+    except ValidationError as error:
+        raise errors.refusal(errors.BAD_PARAMETER, "The body is not a JSON object.") from error
 
 
 def _check_text(text: object) -> None:

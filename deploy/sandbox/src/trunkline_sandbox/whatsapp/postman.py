@@ -55,7 +55,6 @@ class Postman:
             fate=message_fate(self._tempo.seed, order.to, nth),
             mishaps=mishaps,
         )
-        self._under_way[message.wamid] = message
         self._witness.write(
             "message_accepted",
             account=number.phone_number_id,
@@ -67,6 +66,7 @@ class Postman:
             nth=nth,
             form=order.request,
         )
+        self._under_way[message.wamid] = message
         self._plan(message, HEAD_START)
         return message
 

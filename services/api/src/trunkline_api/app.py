@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Final
 
 from fastapi import FastAPI
@@ -14,7 +15,7 @@ from trunkline_api.routes import routers
 from trunkline_api.settings import Settings
 from trunkline_common.http import create_app
 from trunkline_common.loops import work_loop
-from trunkline_common.processes import Runtime
+from trunkline_common.processes import Process, Runtime, Service, run_service
 from trunkline_common.sealing import parse_keys
 
 FEED_IDLE_SECONDS: Final = 2.0  # a lost hint delays an audience by this much

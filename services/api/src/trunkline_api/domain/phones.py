@@ -18,6 +18,7 @@ Reason = Literal[
     "too_short",
     "too_long",
     "invalid_number",
+    "ambiguous_number",
     "short_code",
     "extension_not_supported",
     "premium_number",
@@ -64,6 +65,8 @@ def normalise(raw: str, country: str | None) -> Dialable | Unusable:
         number = _parse(recovered, country)
     except NumberParseException as error:
         return Unusable(_why(error, recovered))
+    if number is None:
+        return Unusable("ambiguous_number")
     return _judge(number, country)
 
 
@@ -104,15 +107,40 @@ def _whole(text: str) -> str | None:
     return first + rest if len(rest) == int(exponent) else None
 
 
-def _parse(text: str, country: str | None) -> phonenumbers.PhoneNumber:
+def _parse(text: str, country: str | None) -> phonenumbers.PhoneNumber | None:
+    """The number meant, or None where it could be two different people's."""
     number = phonenumbers.parse(text, country)
-    if phonenumbers.is_valid_number(number) or text.startswith("+"):
+    if text.startswith("+"):
         return _without_old_mexican_one(number)
     digits = re.sub(r"\D", "", text)
+    if phonenumbers.is_valid_number(number):
+        return _unless_plus_was_lost(number, digits)
     if digits.startswith("00"):
         # "00" is the international prefix nearly everywhere, also where it is not the national one.
         return _without_old_mexican_one(phonenumbers.parse("+" + digits[2:], None))
     return number
+
+
+def _unless_plus_was_lost(
+    number: phonenumbers.PhoneNumber, digits: str
+) -> phonenumbers.PhoneNumber | None:
+    """Tell 4915112345678 with its + lost from a German number whose area code begins with 49.
+
+    Spreadsheets eat the plus, and libphonenumber then reads the whole as a national number: a
+    stranger's. A mobile number is believed; of two numbers that are as likely neither is called.
+    """
+    if not digits.startswith(str(number.country_code)):
+        return number
+    other = phonenumbers.parse("+" + digits, None)
+    if other == number or not phonenumbers.is_valid_number(other):
+        return number
+    if _is_mobile(other) == _is_mobile(number):
+        return None
+    return other if _is_mobile(other) else number
+
+
+def _is_mobile(number: phonenumbers.PhoneNumber) -> bool:
+    return phonenumbers.number_type(number) == PhoneNumberType.MOBILE
 
 
 def _without_old_mexican_one(number: phonenumbers.PhoneNumber) -> phonenumbers.PhoneNumber:

@@ -56,7 +56,7 @@ class WhatsAppCredentials(Asked):
 
 
 Credentials = VoiceCredentials | WhatsAppCredentials
-_CREDENTIALS = {"voice": VoiceCredentials, "whatsapp": WhatsAppCredentials}
+_CREDENTIALS: dict[str, type[Asked]] = {"voice": VoiceCredentials, "whatsapp": WhatsAppCredentials}
 
 
 class ChannelAsked(Asked):

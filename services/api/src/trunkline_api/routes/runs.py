@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, computed_field, model_validator
 
 from trunkline_api import calls, errors, messages, runs
 from trunkline_api.routes.answers import (
@@ -34,6 +34,7 @@ from trunkline_common.http import correlation_id
 
 router = APIRouter(prefix="/runs", tags=["runs"])
 
+UNDER_WAY = ("queued", "sending", "waiting", "in_doubt", "accepted")
 Words = Annotated[str, StringConstraints(min_length=1, max_length=4000)]
 Language = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,2}$")]
 
@@ -108,12 +109,21 @@ class RunTold(Told):
     rejects: int | None = Field(description="of the audience, such as repeated addresses")
     states: dict[str, int]
     outcomes: dict[str, int]
-    progress: float = Field(description="share of contacts whose turn is over, 0 to 1")
     correlation_id: str
     created_at: datetime
     requested_at: datetime | None
     started_at: datetime | None
     ended_at: datetime | None
+
+    @computed_field(description="share of contacts whose turn is over, 0 to 1")  # type: ignore[prop-decorator]
+    @property
+    def progress(self) -> float:
+        """What is under way is counted, so that a final state that is new to us is over too."""
+        if not self.total:
+            return 0.0
+        under_way = sum(self.states.get(state, 0) for state in UNDER_WAY)
+        known = sum(self.states.values())
+        return round((known - under_way) / self.total, 4)
 
 
 class RunContactTold(Told):

@@ -77,9 +77,9 @@ async def _signer(request: Request, channel_id: str, form: Repeated, parts: Part
 
 
 def signed_url(public_url: str, request: Request) -> str:
-    """The URL as the provider called it; its origin is configured, never a header of the request."""
-    path = request.scope.get("raw_path") or request.scope["path"].encode()
-    query = request.scope["query_string"]
+    """The URL as the provider called it; its origin is configured, never taken from a header."""
+    path: bytes = request.scope.get("raw_path") or request.scope["path"].encode()
+    query: bytes = request.scope["query_string"]
     return public_url + path.decode("latin-1") + ("?" + query.decode("latin-1") if query else "")
 
 

@@ -147,7 +147,7 @@ async def ids_of(
 async def get(session: AsyncSession, business_id: str, contact_id: str) -> Contact | None:
     """One contact of a business."""
     values = {"business_id": business_id, "contact_id": contact_id}
-    return first(await session.execute(_GET, values), Contact, parsed=("variables",))
+    return first(await session.execute(_GET, values), Contact)
 
 
 async def page(
@@ -155,7 +155,7 @@ async def page(
 ) -> list[Contact]:
     """Contacts, newest first."""
     values = {"business_id": business_id, "before": before, "limit": limit}
-    return every(await session.execute(_PAGE, values), Contact, parsed=("variables",))
+    return every(await session.execute(_PAGE, values), Contact)
 
 
 async def is_there_any(session: AsyncSession, business_id: str, list_id: str | None) -> bool:

@@ -128,7 +128,7 @@ async def members(session: AsyncSession, feed: Feed, *, limit: int) -> list[Memb
     else:
         values |= {"after": feed.after_position, "list_id": feed.list_id}
         rows = await session.execute(_ON_LIST, values)
-    return every(rows, Member, parsed=("variables",))
+    return every(rows, Member)
 
 
 async def advance(session: AsyncSession, feed: Feed, last: Member, count: int) -> None:

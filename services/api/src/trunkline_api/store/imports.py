@@ -56,7 +56,6 @@ _COLUMNS: Final = (
     "id, filename, encoding, delimiter, columns, rows, imported, duplicates_in_file,"
     " duplicates_existing, rejected, reasons, created_at"
 )
-_PARSED: Final = ("columns", "reasons")
 _ADD: Final = text(
     f"""
 INSERT INTO imports (id, business_id, filename, encoding, delimiter, columns, rows, imported,
@@ -92,7 +91,7 @@ async def add(session: AsyncSession, new: NewImport, rejects: Sequence[Reject]) 
     values = {name: getattr(new, name) for name in NewImport.__slots__}
     values["columns"] = json.dumps(new.columns)
     values["reasons"] = json.dumps(new.reasons)
-    kept = only(await session.execute(_ADD, values), Import, parsed=_PARSED)
+    kept = only(await session.execute(_ADD, values), Import)
     if rejects:
         listed = {
             "import_id": new.id,
@@ -108,7 +107,7 @@ async def add(session: AsyncSession, new: NewImport, rejects: Sequence[Reject]) 
 async def get(session: AsyncSession, business_id: str, import_id: str) -> Import | None:
     """One import of a business."""
     values = {"business_id": business_id, "import_id": import_id}
-    return first(await session.execute(_GET, values), Import, parsed=_PARSED)
+    return first(await session.execute(_GET, values), Import)
 
 
 async def rejects(

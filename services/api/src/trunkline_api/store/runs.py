@@ -73,7 +73,6 @@ _COLUMNS: Final = (
     " reason, total, rejects, states, outcomes, correlation_id, created_at, requested_at,"
     " started_at, ended_at"
 )
-_PARSED: Final = ("content", "policy", "states", "outcomes")
 _ADD: Final = text(
     f"""
 INSERT INTO runs (id, business_id, name, channel, channel_id, audience, list_id, content, policy,
@@ -124,25 +123,25 @@ async def add(session: AsyncSession, new: NewRun) -> Run:
     values = {name: getattr(new, name) for name in NewRun.__slots__}
     values["content"] = json.dumps(new.content)
     values["policy"] = json.dumps(new.policy)
-    return only(await session.execute(_ADD, values), Run, parsed=_PARSED)
+    return only(await session.execute(_ADD, values), Run)
 
 
 async def get(session: AsyncSession, business_id: str, run_id: str) -> Run | None:
     """One run of a business."""
     values = {"business_id": business_id, "run_id": run_id}
-    return first(await session.execute(_GET, values), Run, parsed=_PARSED)
+    return first(await session.execute(_GET, values), Run)
 
 
 async def lock(session: AsyncSession, business_id: str, run_id: str) -> Run | None:
     """The same, held until the transaction ends: of two starts the second sees the first."""
     values = {"business_id": business_id, "run_id": run_id}
-    return first(await session.execute(_LOCK, values), Run, parsed=_PARSED)
+    return first(await session.execute(_LOCK, values), Run)
 
 
 async def page(session: AsyncSession, business_id: str, *, before: str, limit: int) -> list[Run]:
     """Runs, newest first."""
     values = {"business_id": business_id, "before": before, "limit": limit}
-    return every(await session.execute(_PAGE, values), Run, parsed=_PARSED)
+    return every(await session.execute(_PAGE, values), Run)
 
 
 async def request(
@@ -150,7 +149,7 @@ async def request(
 ) -> Run:
     """A locked draft is starting from now on, under the correlation id of whoever started it."""
     values = {"business_id": business_id, "run_id": run_id, "correlation_id": correlation_id}
-    return only(await session.execute(_REQUEST, values), Run, parsed=_PARSED)
+    return only(await session.execute(_REQUEST, values), Run)
 
 
 async def content_of(
@@ -158,8 +157,8 @@ async def content_of(
 ) -> dict[str, Any] | None:
     """What a run on this channel says."""
     values = {"business_id": business_id, "run_id": run_id, "channel_id": channel_id}
-    found: str | None = (await session.execute(_SCRIPT, values)).scalar()
-    return dict(json.loads(found)) if found is not None else None
+    found: dict[str, Any] | None = (await session.execute(_SCRIPT, values)).scalar()
+    return found
 
 
 async def contacts(

@@ -18,7 +18,9 @@ DEAD_EXCHANGE: Final = "trunkline.dead"
 DEAD_MAX_LENGTH: Final = 100_000
 DELIVERY_LIMIT: Final = 10  # only a seat belt against crash loops: attempts are counted by us
 
-_RUNGS: Final = {5: "5s", 30: "30s", 300: "5m"}
+
+def _rung(seconds: int) -> str:
+    return f"{seconds // 60}m" if seconds % 60 == 0 else f"{seconds}s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ class Queue:
 
     def retry_queue(self, seconds: int) -> str:
         """The queue that holds a message back for this many seconds."""
-        return f"{self.name}.retry.{_RUNGS[seconds]}"
+        return f"{self.name}.retry.{_rung(seconds)}"
 
     @property
     def retry_queues(self) -> tuple[str, ...]:

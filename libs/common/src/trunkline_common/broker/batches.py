@@ -143,7 +143,7 @@ class Batches:
         except (_Contended, _TooSlow):
             raise
         except _TakenBack:
-            return False
+            return len(work) == 1  # alone, it needs no savepoint: nothing else was taken back
         except Exception as error:  # of the transaction itself, not of a handler
             if is_away(error) or isinstance(error, TimeoutError):
                 raise DatabaseAway(f"{type(error).__name__}") from error

@@ -53,5 +53,5 @@ def setup_logs(service: str, process: str, level: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    for noisy in ("aio_pika", "aiormq", "uvicorn.access"):
-        logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
+    logging.getLogger("aiormq").setLevel(logging.CRITICAL)  # what it raises, we log ourselves
+    logging.getLogger("uvicorn.access").setLevel(max(logging.WARNING, root.level))

@@ -1,0 +1,3 @@
+"""Every suite's fixtures: real servers, and waiting for facts."""
+
+pytest_plugins = ["trunkline_common.testing.plugin"]

@@ -75,4 +75,5 @@ def test_suites_run_in_the_plans_order() -> None:
 def test_pytest_suites_write_a_report(tmp_path: Path) -> None:
     (step,) = broker_suite("4.3").steps(tmp_path / "r.xml")
 
-    assert step.shown() == f"pytest -q -m broker --junitxml={tmp_path / 'r.xml'} tests/integration"
+    report = f"--junitxml={tmp_path / 'r.xml'}"
+    assert step.shown() == f"pytest -q -n 2 -m broker {report} tests/integration"

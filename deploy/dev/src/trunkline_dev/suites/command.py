@@ -39,8 +39,10 @@ def run(args: argparse.Namespace) -> int:
     settings = Settings()
     if settings.brokers not in {"found", "all"}:
         raise CannotGoOn(f"BROKERS: must be `found` or `all`, not {settings.brokers!r}")
-    # `kill` on this process takes the way of Ctrl-C: the servers are stopped.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # `kill` takes the way of Ctrl-C: the servers are stopped. And Ctrl-C itself must be heard, by
+    # pytest as well: a shell that starts this in the background has it ignored.
+    for ending in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(ending, signal.default_int_handler)
     outcomes = list(_outcomes(checkout_root(), settings, choose(args.suites), keep=args.keep))
     print("\n== summary")
     print("\n".join(outcome.row() for outcome in outcomes))

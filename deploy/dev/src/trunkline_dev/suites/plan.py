@@ -93,7 +93,7 @@ def broker_suite(series: str) -> Suite:
         f"broker {series}",
         90,
         folders=("tests/integration",),
-        options=("-m", "broker"),
+        options=("-n", "2", "-m", "broker"),
         needs=Needs.SERVERS,
     )
 

@@ -1,12 +1,11 @@
-"""`python -m trunkline_messaging`: messaging's processes, and what each needs."""
+"""`python -m trunkline_messaging`: run the service's processes, or migrate its schema."""
 
 from __future__ import annotations
 
 import sys
 
+from trunkline_common.processes import run_service
 from trunkline_messaging.app import SERVICE
 
 if __name__ == "__main__":
-    from trunkline_common.processes import run_service
-
-    sys.exit(run_service(SERVICE))
+    sys.exit(run_service(SERVICE, sys.argv[1:]))

@@ -1,16 +1,18 @@
-"""The parts of messaging, joined by hand: one function for each process."""
+"""How messaging is put together: the parts of each process, opened in order, closed in reverse."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import socket
+from typing import Final
 
 from trunkline_common.db import Database
 from trunkline_common.last_byte import open_http
 from trunkline_common.loops import Stop, work_loop
-from trunkline_common.processes import Runtime
+from trunkline_common.processes import Process, Runtime, Service, consume, prune, relay, serve
 from trunkline_common.sealing import parse_keys
+from trunkline_messaging.consumer import HANDLERS
 from trunkline_messaging.folding import fold
 from trunkline_messaging.gateways.meta import MetaGateway
 from trunkline_messaging.horizons import close_doubtful, doubt_lost, fail_homeless
@@ -20,14 +22,14 @@ from trunkline_messaging.sending import Courier
 from trunkline_messaging.settings import MessagingSettings
 from trunkline_messaging.store.statuses import FOLD
 
-_CONNECT_SECONDS = 3.0
+_CONNECT_SECONDS: Final = 3.0
 
 
 async def send(runtime: Runtime[MessagingSettings]) -> None:
     """Send what is due, and fold what the provider said of it."""
     settings = runtime.settings
     terms = Terms(
-        owner=f"{socket.gethostname()}:{os.getpid()}",
+        owner=f"{socket.gethostname()}:{os.getpid()}:{os.urandom(4).hex()}",
         lease=settings.lease,
         deadline=settings.send_deadline,
     )
@@ -79,3 +81,33 @@ async def close_silent(database: Database, settings: MessagingSettings) -> bool:
     closed = await close_doubtful(database, horizon=settings.in_doubt_horizon)
     failed = await fail_homeless(database, patience=settings.channel_patience)
     return closed or failed
+
+
+async def schedule(runtime: Runtime[MessagingSettings]) -> None:
+    """End what has been silent for too long, and prune what is past its time."""
+    settings = runtime.settings
+
+    async def silent() -> bool:
+        return await close_silent(runtime.database, settings)
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(
+            work_loop("messaging.silent", silent, stop=runtime.stop, idle=settings.sweep_every),
+            name="silent",
+        )
+        tasks.create_task(prune(runtime), name="prune")
+
+
+SERVICE: Final = Service(
+    name="messaging",
+    description="Sends WhatsApp texts, each at most once, and follows their delivery.",
+    settings=MessagingSettings,
+    migrations="trunkline_messaging.migrations",
+    processes=(
+        serve(),
+        consume(HANDLERS),
+        relay(),
+        Process("send", "send what is due, fold what the provider says of it", send),
+        Process("schedule", "end what stays silent, prune old rows", schedule, scheduler=True),
+    ),
+)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from trunkline_common.sealing import parse_keys
@@ -36,3 +36,9 @@ class MessagingSettings(ServiceSettings):
     def _readable(cls, text: str) -> str:
         parse_keys(text)
         return text
+
+    @model_validator(mode="after")
+    def _lease_outlives_a_request(self) -> Self:
+        if self.lease <= self.send_deadline + self.answer_timeout:
+            raise ValueError("LEASE must be longer than SEND_DEADLINE and ANSWER_TIMEOUT together")
+        return self

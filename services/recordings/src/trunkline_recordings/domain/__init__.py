@@ -1,0 +1,1 @@
+"""Decisions of recordings as pure functions: no I/O, no clock."""

@@ -1,0 +1,1 @@
+"""The outside world of recordings: providers that keep audio for a while."""

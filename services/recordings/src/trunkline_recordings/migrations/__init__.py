@@ -1,0 +1,1 @@
+"""The schema of recordings: versions that alembic applies in their order."""

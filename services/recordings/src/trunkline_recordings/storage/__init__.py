@@ -1,0 +1,1 @@
+"""Object storage: where recordings lie for good. One port, two adapters."""

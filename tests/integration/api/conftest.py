@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
-import asyncpg
 import httpx
 import pytest
 from sqlalchemy import text
 
 from trunkline_api.accounts import Accounts
+from trunkline_api.app import application
 from trunkline_api.parts import Parts
-from trunkline_api.routes import routers
-from trunkline_common.db import Database, open_database, transaction
-from trunkline_common.db.migrate import migrate_async
-from trunkline_common.db.roles import app_role, bootstrap, owner_role
-from trunkline_common.http import create_app
+from trunkline_common.db import Database, transaction
 from trunkline_common.sealing import Sealer
 
 PUBLIC_URL = "https://api.example.com"
@@ -32,37 +26,10 @@ TWILIO_ACCOUNT = "AC" + "1" * 32
 META_NUMBER = "1055512345"
 
 
-@pytest.fixture(scope="session")
-def database_url() -> Iterator[str]:
-    """A database with the api schema of its own; gone afterwards."""
-    superuser = os.environ.get("TRUNKLINE_TEST_POSTGRES_URL")
-    if not superuser:
-        pytest.skip("no TRUNKLINE_TEST_POSTGRES_URL: `make test` starts the servers")
-    name = f"api_{os.getpid()}"
-    password = "of-the-tests"
-    origin = superuser.rpartition("@")[2].partition("/")[0]
-
-    async def make() -> None:
-        passwords = {owner_role("api"): password, app_role("api"): password}
-        await bootstrap(superuser, name, passwords, services=("api",))
-        url = f"postgresql://{owner_role('api')}:{password}@{origin}/{name}"
-        await migrate_async(url, "trunkline_api.migrations", schema="api")
-
-    async def drop() -> None:
-        server = await asyncpg.connect(superuser, timeout=10)
-        await server.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-        await server.close()
-
-    asyncio.run(make())
-    yield f"postgresql://{app_role('api')}:{password}@{origin}/{name}"
-    asyncio.run(drop())
-
-
 @pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    """The database as the service sees it. Each test makes businesses of its own."""
-    async with open_database(database_url, application="tests", pool_size=4) as opened:
-        yield opened
+def database(api_database: Database) -> Database:
+    """The database as the service sees it, empty."""
+    return api_database
 
 
 @pytest.fixture
@@ -83,9 +50,7 @@ def parts(database: Database) -> Parts:
 @pytest.fixture
 async def http(parts: Parts) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the application, without a server in between."""
-    limits = {"/v1/imports": parts.upload_max_bytes + 16 * 1024}
-    app = create_app("Trunkline api", routers(parts), body_limits=limits)
-    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    transport = httpx.ASGITransport(application(parts), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://inside") as client:
         yield client
 

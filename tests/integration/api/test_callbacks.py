@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import json
 from urllib.parse import urlencode
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import httpx
 import pytest
@@ -93,7 +93,7 @@ async def test_twiml_speaks_the_script(
     again = await attempt.say("twiml", {"CallSid": "CA1"})
     assert first.status_code == 200
     assert first.text == again.text
-    [say] = list(ElementTree.fromstring(first.text))
+    [say] = list(ET.fromstring(first.text))  # noqa: S314  # our own answer
     assert (say.text, say.attrib) == ('Good day, "Tom" & <Co>', {"language": "de-DE"})
     assert len(await facts(database, tenant.id, "call.twiml_fetched.v1")) == 1
 

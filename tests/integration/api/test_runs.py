@@ -68,6 +68,22 @@ async def test_starting_twice_is_starting_once(tenant: Tenant, database: Databas
     assert len((await fed(database, tenant))[1]) == 1
 
 
+class Killed(Exception):
+    pass
+
+
+async def die_with_a_chunk(database: Database) -> None:
+    """What a replica does that dies after its last statement and before its commit."""
+    async with transaction(database) as session:
+        held = await feed_store.take_next(session)
+        assert held is not None
+        members = await feed_store.members(session, held, limit=500)
+        await feed_store.advance(session, held, members[-1], 500)
+        async with transaction(database) as other:
+            assert await feed_store.take_next(other) is None  # held, so others pass it by
+        raise Killed
+
+
 async def test_a_feed_that_dies_half_way_goes_on_without_a_gap(
     tenant: Tenant, database: Database
 ) -> None:
@@ -75,18 +91,8 @@ async def test_a_feed_that_dies_half_way_goes_on_without_a_gap(
     await started(tenant, 1100)
     assert await feeds.feed_next(database)
 
-    class Killed(Exception):
-        pass
-
     with pytest.raises(Killed):
-        async with transaction(database) as session:
-            held = await feed_store.take_next(session)
-            assert held is not None
-            members = await feed_store.members(session, held, limit=500)
-            await feed_store.advance(session, held, members[-1], 500)
-            async with transaction(database) as other:
-                assert await feed_store.take_next(other) is None  # held, so skipped
-            raise Killed
+        await die_with_a_chunk(database)
 
     await feed_all(database)
     added, closed = await fed(database, tenant)

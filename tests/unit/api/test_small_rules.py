@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 from hypothesis import given
@@ -52,7 +52,7 @@ def test_any_text_is_a_cursor_or_none(text: str) -> None:
 
 def test_a_script_cannot_leave_its_element() -> None:
     script = '</Say><Dial>+4900</Dial> Tom & "Jerry" \' \x00\x0b ü 🎉'
-    document = ElementTree.fromstring(spoken(script, "de-DE"))
+    document = ET.fromstring(spoken(script, "de-DE"))  # noqa: S314  # our own answer
     [say] = list(document)
     assert say.tag == "Say"
     assert say.attrib == {"language": "de-DE"}

@@ -10,12 +10,22 @@ from fastapi import FastAPI
 
 from trunkline_api import callbacks, feeds
 from trunkline_api.accounts import Accounts
+from trunkline_api.consumer import HANDLERS
 from trunkline_api.parts import Parts
 from trunkline_api.routes import routers
 from trunkline_api.settings import Settings
 from trunkline_common.http import create_app
 from trunkline_common.loops import work_loop
-from trunkline_common.processes import Process, Runtime, Service, run_service
+from trunkline_common.processes import (
+    Process,
+    Runtime,
+    Service,
+    consume,
+    prune,
+    relay,
+    run_service,
+    serve,
+)
 from trunkline_common.sealing import parse_keys
 
 FEED_IDLE_SECONDS: Final = 2.0  # a lost hint delays an audience by this much
@@ -54,22 +64,30 @@ async def schedule(runtime: Runtime[Settings]) -> None:
     async def feed() -> bool:
         return await feeds.feed_next(runtime.database)
 
-    async def prune() -> bool:
+    async def prune_events() -> bool:
         return await callbacks.prune(runtime.database, days=runtime.settings.events_keep_days)
 
     async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(prune(runtime))
         bell = runtime.database.waker.flag(feeds.WAKE)
         tasks.create_task(
             work_loop("api.feeds", feed, stop=runtime.stop, flag=bell, idle=FEED_IDLE_SECONDS)
         )
-        tasks.create_task(work_loop("api.prune", prune, stop=runtime.stop, idle=PRUNE_IDLE_SECONDS))
+        tasks.create_task(
+            work_loop("api.prune", prune_events, stop=runtime.stop, idle=PRUNE_IDLE_SECONDS)
+        )
 
 
 SERVICE: Final = Service(
     name="api",
     description="The public API: businesses, keys, contacts, runs, and the providers' callbacks.",
     settings=Settings,
-    processes=(Process("schedule", "feed audiences, forget old events", schedule, scheduler=True),),
+    processes=(
+        serve(),
+        consume(HANDLERS),
+        relay(),
+        Process("schedule", "feed audiences, forget old events", schedule, scheduler=True),
+    ),
     routes=lambda runtime: application(parts(runtime)),
     migrations="trunkline_api.migrations",
 )

@@ -263,9 +263,7 @@ def upgrade() -> None:
     """Make every table; the schema itself and its roles exist already."""
     tables = (_TENANTS, _CONTACTS, _RUNS, _READ_MODELS, _INGRESS)
     for block in (*tables, outbox.TABLE_V1, inbox.TABLE_V1, leases.TABLE_V1):
-        for statement in block.split(";\n"):
-            if statement.strip():
-                op.execute(statement)
+        op.execute(block)
 
 
 def downgrade() -> None:

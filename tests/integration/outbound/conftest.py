@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from tests.integration.outbound.scene import Scene
 
 from trunkline_common.db import Database
-
-from .scene import Scene
 
 
 @pytest.fixture

@@ -31,7 +31,9 @@ from trunkline_outbound.sending import CallSender
 
 ACCOUNT = "AC" + "0" * 32
 SEALER = Sealer({"k1": b"k" * 32}, "k1")
-HANDLERS = {event: handler for table in consumer.HANDLERS.values() for event, handler in table.items()}
+HANDLERS = {
+    event: handler for table in consumer.HANDLERS.values() for event, handler in table.items()
+}
 
 
 @dataclass

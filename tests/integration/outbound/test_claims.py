@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from tests.integration.outbound.scene import Scene
 
 from trunkline_common.db import transaction
 from trunkline_outbound.claims import next_claim
 from trunkline_outbound.intents import Draft, Intents, commit_intents
 from trunkline_outbound.store import claims, runs
 from trunkline_outbound.store.claims import Claim, Lease
-
-from .scene import Scene
 
 
 async def claim(scene: Scene, run_id: str, owner: str, *, wanted: int = 10) -> Claim:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from tests.integration.outbound.scene import FakeVoice, Scene, addresses
 
 from trunkline_common.loops import Stop
 from trunkline_common.testing import eventually
@@ -15,8 +16,6 @@ from trunkline_outbound import runs
 from trunkline_outbound.dispatch import Dispatcher
 from trunkline_outbound.domain.classification import Result
 from trunkline_outbound.folding import fold_calls
-
-from .scene import FakeVoice, Scene, addresses
 
 
 @asynccontextmanager
@@ -65,7 +64,9 @@ async def test_a_run_completes_when_every_call_has_ended(scene: Scene) -> None:
     outcomes = await scene.rows("SELECT outcome, count(*) FROM jobs GROUP BY 1 ORDER BY 1")
     assert outcomes == [("answered", 30), ("busy", 10)]
     assert await scene.value("SELECT in_use FROM limits WHERE kind = 'account'") == 0
-    facts = dict(await scene.rows("SELECT name, count(*) FROM outbox GROUP BY 1"))  # type: ignore[arg-type]  # pairs
+    facts: dict[object, object] = dict(
+        await scene.rows("SELECT name, count(*) FROM outbox GROUP BY 1")  # type: ignore[arg-type]  # pairs
+    )
     assert facts["call.dialled.v1"] == facts["call.ended.v1"] == facts["job.ended.v1"] == 40
     assert facts["run.completed.v1"] == 1
 
@@ -132,9 +133,12 @@ async def test_stopping_leaves_nothing_in_doubt_and_the_rest_to_others(scene: Sc
         await eventually(some_sent, within=20)
     states = await scene.states(run_id)
     assert set(states) <= {"queued", "accepted"}
-    assert await scene.value(
-        "SELECT count(*) FROM claims WHERE closed_at IS NULL AND owner IS NOT NULL"
-    ) == 0
+    assert (
+        await scene.value(
+            "SELECT count(*) FROM claims WHERE closed_at IS NULL AND owner IS NOT NULL"
+        )
+        == 0
+    )
     async with running(scene.dispatcher(voice)):
         await until_states(scene, run_id, {"accepted": 400})
     assert Counter(voice.dialled) == Counter(addresses(400))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 
 import pytest
+from tests.integration.outbound.scene import Scene
+from tests.integration.outbound.test_claims import claim, intend
 
 from trunkline_common.db import transaction
 from trunkline_common.ids import BUSINESS, new_id
@@ -13,14 +15,11 @@ from trunkline_outbound.folding import fold_calls
 from trunkline_outbound.horizons import Horizons, close_silent
 from trunkline_outbound.records import Recorded, record
 
-from .scene import Scene
-from .test_claims import claim, intend
-
 SID = "CA" + "7" * 32
 WAY = ("initiated", "ringing", "in-progress", "completed")
 
 
-async def one_intent(scene: Scene, **policy: object) -> tuple[str, str]:
+async def one_intent(scene: Scene, **policy: int) -> tuple[str, str]:
     """A run with one job that is being sent: (run, attempt)."""
     run_id = await scene.start_run(1, **policy)
     intents = await intend(scene, await claim(scene, run_id, "w1"), "w1")
@@ -48,7 +47,16 @@ async def test_any_order_with_the_answer_anywhere_gives_one_row(
         if number == 1:
             await record(scene.database, [answer])
     assert await row_of(scene) == [
-        "done", "answered", "call_answered", None, "completed", True, 12, False, "accepted", SID,
+        "done",
+        "answered",
+        "call_answered",
+        None,
+        "completed",
+        True,
+        12,
+        False,
+        "accepted",
+        SID,
     ]
     assert await scene.value("SELECT count(*) FROM slots") == 0
     assert await scene.value("SELECT in_use FROM limits WHERE kind = 'account'") == 0

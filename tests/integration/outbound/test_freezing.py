@@ -5,13 +5,12 @@ from __future__ import annotations
 import itertools
 
 import pytest
+from tests.integration.outbound.scene import Scene, addresses, contacts_of
 
 from trunkline_common.contracts.api import RunAudienceAdded, RunAudienceClosed
 from trunkline_common.contracts.envelope import Event
 from trunkline_common.ids import BUSINESS, RUN, new_id
 from trunkline_common.outcomes import Refuse
-
-from .scene import Scene, addresses, contacts_of
 
 
 def pieces(scene: Scene, run_id: str) -> list[Event]:

@@ -31,7 +31,8 @@ async def dispatch(runtime: Runtime[Settings]) -> None:
     """Claim, send and record, until stopped; then leave nothing in doubt."""
     settings = runtime.settings
     async with open_http(
-        settings.concurrency, total=settings.answer_seconds + settings.send_deadline_seconds,
+        settings.concurrency,
+        total=settings.answer_seconds + settings.send_deadline_seconds,
         read=settings.answer_seconds,
     ) as http:
         sender = CallSender(

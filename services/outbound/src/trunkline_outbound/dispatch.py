@@ -8,13 +8,14 @@ import time
 from dataclasses import dataclass
 
 from prometheus_client import Counter, Gauge
-from trunkline_common.loops import Stop
 
 from trunkline_common.db import Database, transaction
+from trunkline_common.loops import Stop
 from trunkline_outbound.claims import next_claim
 from trunkline_outbound.domain.classification import Result
 from trunkline_outbound.held import Held, HeldClaims
 from trunkline_outbound.intents import Draft, Intents, commit_intents
+from trunkline_outbound.places import Places
 from trunkline_outbound.recorder import Recorder
 from trunkline_outbound.runs import ENDED, WORK
 from trunkline_outbound.sending import CallSender, Departure
@@ -25,6 +26,8 @@ from trunkline_outbound.store.runs import Run
 from trunkline_outbound.turns import Turns
 
 log = logging.getLogger(__name__)
+
+GATHER_SECONDS = 0.01
 
 RESULTS = Counter("trunkline_attempts_total", "Requests to providers by result", ["result"])
 IN_FLIGHT = Gauge("trunkline_requests_in_flight", "Requests to providers without a result yet")
@@ -59,7 +62,9 @@ class Dispatcher:
         )
         self._recorder = Recorder(database)
         self._turns = Turns(database)
-        self._room = asyncio.Semaphore(settings.concurrency)
+        self._places = Places(settings.concurrency)
+        self._admission = asyncio.Lock()
+        self._handful = max(1, min(settings.micro_batch, settings.concurrency // 4))
         self._wake = database.waker.flag(WORK)
 
     async def run(self, stop: Stop) -> None:
@@ -140,10 +145,7 @@ class Dispatcher:
         flights: set[asyncio.Task[None]],
     ) -> None:
         while not stop.is_set() and held.is_trusted():
-            permits = await self._permits()
-            intents = await self._intend(held, run, permits)
-            for _ in range(permits - len(intents.granted)):
-                self._room.release()
+            intents = await self._admit(held, run)
             now = time.monotonic()
             for place, attempt in enumerate(intents.granted):
                 leaves_at = now + intents.first_in + place * intents.interval
@@ -157,14 +159,17 @@ class Dispatcher:
                 self._wake.clear()
                 await stop.wait_or_ring(self._wake, min(intents.retry_in, self._settings.idle))
 
-    async def _permits(self) -> int:
-        """Take as many places in flight as a micro-batch may use, at least one."""
-        await self._room.acquire()
-        permits = 1
-        while permits < self._settings.micro_batch and not self._room.locked():
-            await self._room.acquire()
-            permits += 1
-        return permits
+    async def _admit(self, held: Held, run: Run) -> Intents:
+        """Admit a handful. One at a time: intents of one account would only queue up at its
+        limits' rows, and each of several takers would find fewer places free.
+        """
+        async with self._admission:
+            permits = await self._places.take(
+                self._settings.micro_batch, least=self._handful, patience=GATHER_SECONDS
+            )
+            intents = await self._intend(held, run, permits)
+            await self._places.give_back(permits - len(intents.granted))
+            return intents
 
     async def _intend(self, held: Held, run: Run, wanted: int) -> Intents:
         draft = Draft()
@@ -179,8 +184,7 @@ class Dispatcher:
                 draft=draft,
             )
         except Exception:
-            for _ in range(wanted):
-                self._room.release()
+            await self._places.give_back(wanted)
             # The commit may have happened although its answer was lost; nothing of it was sent.
             for attempt_id in draft.attempt_ids:
                 await self._recorder.write(
@@ -208,7 +212,7 @@ class Dispatcher:
             result = Result("in_doubt", reason="sender_failed")
         finally:
             IN_FLIGHT.dec()
-            self._room.release()
+            await self._places.give_back()
         RESULTS.labels(result.kind).inc()
         await self._recorder.write(departure.attempt.attempt_id, result)
 

@@ -35,7 +35,7 @@ class TwilioGateway:
             return Result("misconfigured", code="account", reason="not a Twilio account SID")
         url = f"{self._base_url}/2010-04-01/Accounts/{order.account}/Calls.json"
         headers = {
-            "Authorization": aiohttp.BasicAuth(order.account, order.auth_token).encode(),
+            "Authorization": aiohttp.encode_basic_auth(order.account, order.auth_token),
             "Content-Type": _FORM,
             "Accept": "application/json",
         }

@@ -12,6 +12,13 @@ from trunkline_dev.refusals import CannotGoOn
 # name -> (module with `add_arguments(parser)` and `run(args) -> exit code`, what it does).
 # A module is imported only when its command is the one given: starting stays quick.
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
+    "demo": ("trunkline_dev.demo.command", "a campaign from end to end, and whether it adds up"),
+    "up": ("trunkline_dev.stack.up", "start servers, sandbox and services to play with"),
+    "down": ("trunkline_dev.stack.down", "stop them"),
+    "migrate": ("trunkline_dev.stack.migrate", "bring the running stack's schemas up to date"),
+    "dead-letters": ("trunkline_dev.stack.dead_letters", "what the running stack could not handle"),
+    "topology": ("trunkline_dev.topology", "write deploy/topology.json"),
+    "schemas": ("trunkline_dev.schemas", "write the golden schemas of new events"),
     "servers": ("trunkline_dev.servers.command", "private PostgreSQL and RabbitMQ"),
     "test": ("trunkline_dev.suites.command", "every suite that CI runs, against its own servers"),
 }

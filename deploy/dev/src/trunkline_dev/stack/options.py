@@ -1,0 +1,37 @@
+"""What may be chosen about a stack: its name, its sandbox, what each service is told besides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from trunkline_dev.servers import NOTHING, Given
+
+SANDBOX: Final = "sandbox"
+SERVICES: Final = ("api", "outbound", "messaging", "recordings")
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """One process of a service: `Replica("outbound-2", "outbound", "worker")`."""
+
+    name: str
+    service: str
+    command: str = "all"
+
+
+ONE_OF_EACH: Final = tuple(Replica(service, service) for service in SERVICES)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """One stack. `environment` adds to what a service (or the sandbox) is told, by its name."""
+
+    instance: str = "dev"
+    speed: float = 60.0
+    seed: int = 1
+    replicas: tuple[Replica, ...] = ONE_OF_EACH
+    environment: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    given: Given = NOTHING
+    fresh: bool = False  # nothing of an earlier life of this instance is kept

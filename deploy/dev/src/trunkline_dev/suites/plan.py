@@ -71,7 +71,7 @@ SUITES: Final = (
         (
             Command("ruff", ("check", ".")),
             Command("ruff", ("format", "--check", ".")),
-            Command("lint-imports"),
+            Command("lint-imports", ("--no-logo",)),
             *(Command("deptry", ("src",), member) for member in MEMBERS),
         ),
     ),

@@ -25,10 +25,13 @@ from trunkline_common.outcomes import TrunklineError
 from trunkline_common.topology import (
     QUEUES,
     SERVICES,
+    UNROUTED_QUEUE,
     DeclaredQueue,
     Exchange,
     Layout,
     Queue,
+    exchange_of,
+    hints_of,
     layout,
     queues_of,
 )
@@ -65,7 +68,17 @@ async def verify(
             await _exists(connection, f"exchange {exchange.name}", _look_exchange(exchange))
         for queue in wanted.queues:
             await _exists(connection, f"queue {queue.name}", _look_queue(queue))
-        await _state(connection, wanted)
+        await _state(connection, wanted if service is None else _own(wanted, service))
+
+
+def _own(wanted: Layout, service: str) -> Layout:
+    """What a service's broker user may declare: what is shared is for the command to compare."""
+    own = {exchange_of(service), hints_of(service)}
+    return Layout(
+        tuple(exchange for exchange in wanted.exchanges if exchange.name in own),
+        tuple(queue for queue in wanted.queues if queue.name != UNROUTED_QUEUE),
+        tuple(binding for binding in wanted.bindings if binding.queue != UNROUTED_QUEUE),
+    )
 
 
 async def _state(connection: AbstractConnection, wanted: Layout) -> None:

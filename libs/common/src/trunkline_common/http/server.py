@@ -33,6 +33,7 @@ def bound(host: str, port: int) -> socket.socket:
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind((host, port))
+    listener.listen(1024)  # from here on nobody is refused: what is logged as listening, listens
     listener.setblocking(False)
     return listener
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from fastapi import FastAPI
 from sqlalchemy import text
 
-from trunkline_common.broker.connect import probe
+from trunkline_common.broker import Drift, probe
 from trunkline_common.db.engine import open_database
 from trunkline_common.db.migrate import migrate
 from trunkline_common.http import Health, create_app, health_routes
@@ -50,6 +50,7 @@ def run_service(service: Service[S], argv: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"{program}: {error}\n")
         return BAD_SETTINGS_EXIT
     command = options.command or shared.service_role
+    drifts: list[str] = []
     chosen = _chosen(service, command, schedulers=shared.enable_schedulers)
     with setup(
         service.name,
@@ -58,8 +59,22 @@ def run_service(service: Service[S], argv: Sequence[str] | None = None) -> int:
         spans_dir=shared.trunkline_spans_dir,
         otlp=shared.otel_exporter_otlp_endpoint is not None,
     ) as telemetry:
-        asyncio.run(_run(service, settings, chosen, telemetry))
-    return 0
+        try:
+            asyncio.run(_run(service, settings, chosen, telemetry))
+        except* Drift as group:
+            drifts = [str(drift) for drift in _leaves(group)]
+    if drifts:
+        sys.stderr.write(f"{program}: {'; '.join(drifts)}\n")
+    return 1 if drifts else 0
+
+
+def _leaves(group: BaseExceptionGroup[Drift]) -> list[BaseException]:
+    """The errors of a group of groups."""
+    return [
+        leaf
+        for error in group.exceptions
+        for leaf in (_leaves(error) if isinstance(error, BaseExceptionGroup) else [error])
+    ]
 
 
 def _parser(service: Service[S]) -> argparse.ArgumentParser:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from typing import Any, Final
 
-from trunkline_common.broker import Handlers, consume_queues, relay_outbox
+from trunkline_common.broker import BrokerLost, Handlers, consume_queues, relay_outbox, verify
 from trunkline_common.db import inbox, outbox, transaction
-from trunkline_common.loops import work_loop
+from trunkline_common.loops import backoff, work_loop
 from trunkline_common.processes.runtime import Process, Runtime
 from trunkline_common.topology import Queue
+
+log = logging.getLogger(__name__)
 
 SERVE: Final = "serve"
 PRUNE_SECONDS: Final = 30.0
@@ -29,12 +32,28 @@ def consume(handlers: Mapping[Queue, Handlers]) -> Process[Any]:
     """Applies what other services say."""
 
     async def run(runtime: Runtime[Any]) -> None:
-        await consume_queues(
-            handlers, runtime.database, runtime.broker_url, runtime.service, runtime.stop
-        )
+        if await _verified(runtime, tuple(handlers)):
+            await consume_queues(
+                handlers, runtime.database, runtime.broker_url, runtime.service, runtime.stop
+            )
 
     lanes = ", ".join(queue.name for queue in handlers)
     return Process("consume", f"apply what others say ({lanes})", run, needs_broker=True)
+
+
+async def _verified(runtime: Runtime[Any], queues: tuple[Queue, ...]) -> bool:
+    """True once the broker has what topology says; `Drift` if it differs; False at the end."""
+    failures = 0
+    while not runtime.stop.is_set():
+        try:
+            await verify(runtime.broker_url, runtime.service, queues)
+        except BrokerLost as error:
+            failures += 1
+            log.warning("topology.not_verified", extra={"error": str(error)})
+            await runtime.stop.wait(backoff(failures))
+        else:
+            return True
+    return False
 
 
 def relay() -> Process[Any]:

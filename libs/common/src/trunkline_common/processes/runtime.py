@@ -18,7 +18,7 @@ from trunkline_common.telemetry import Telemetry
 S = TypeVar("S", bound=ServiceSettings, default=ServiceSettings)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Runtime(Generic[S]):
     """What every process of a service works with."""
 
@@ -31,7 +31,7 @@ class Runtime(Generic[S]):
     health: Health
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Process(Generic[S]):
     """One part of a service that can run by itself; `run` returns soon after `runtime.stop`.
 
@@ -47,7 +47,7 @@ class Process(Generic[S]):
     needs_broker: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Service(Generic[S]):
     """A service: its settings, its processes, its routes and the package of its migrations.
 

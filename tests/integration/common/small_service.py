@@ -1,0 +1,69 @@
+"""A whole service in one module: the tests start it as a real process, and kill it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+from fastapi import APIRouter
+from pydantic_settings import SettingsConfigDict
+from tests.integration.common.parts import SHORT, progressed, write_effect
+
+from trunkline_common.contracts.outbound import RunProgressed
+from trunkline_common.db import outbox, transaction
+from trunkline_common.db.outbox import Fact
+from trunkline_common.http import Problem, correlation_id
+from trunkline_common.processes import (
+    Process,
+    Runtime,
+    Service,
+    consume,
+    prune,
+    relay,
+    run_service,
+    serve,
+)
+from trunkline_common.settings import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    model_config = SettingsConfigDict(env_prefix="SMALL_", frozen=True, extra="ignore")
+
+
+def routes(runtime: Runtime[Settings]) -> Sequence[APIRouter]:
+    router = APIRouter()
+
+    @router.post("/runs/{run_id}", status_code=202)
+    async def start(run_id: str) -> dict[str, str]:
+        async with transaction(runtime.database) as session:
+            await outbox.add(session, Fact(progressed(run_id), "biz_1", correlation_id()))
+        return {"run_id": run_id}
+
+    @router.get("/runs/{run_id}")
+    async def show(run_id: str) -> None:
+        raise Problem(404, "unknown-run", "No such run", f"{run_id} is not yours")
+
+    @router.get("/broken")
+    async def broken() -> None:
+        raise ZeroDivisionError
+
+    return [router]
+
+
+SERVICE: Final = Service(
+    name="outbound",
+    description="A service for tests.",
+    settings=Settings,
+    migrations="",
+    routes=routes,
+    processes=(
+        serve(),
+        consume({SHORT: {RunProgressed: write_effect}}),
+        relay(),
+        Process[Settings]("schedule", "prune", prune, scheduler=True),
+    ),
+)
+
+if __name__ == "__main__":
+    sys.exit(run_service(SERVICE, sys.argv[1:]))

@@ -97,6 +97,18 @@ async def test_busy_is_tried_again_and_then_exhausted_under_one_cap(scene: Scene
     assert await scene.rows("SELECT state, outcome FROM jobs") == [("exhausted", "no_answer")]
 
 
+async def test_only_the_open_attempt_moves_the_job(scene: Scene) -> None:
+    run_id, first = await one_intent(scene, max_attempts=2, retry_after=0)
+    await scene.report(first, SID, "busy")
+    await fold_calls(scene.database, batch=100)
+    second = await intend(scene, await claim(scene, run_id, "w1"), "w1")
+    await scene.report(first, SID, "completed")  # of the call that is over, while the next flies
+    await fold_calls(scene.database, batch=100)
+    assert await scene.rows("SELECT state, open_attempt FROM jobs") == [
+        ("sending", second.granted[0].attempt_id)
+    ]
+
+
 async def test_an_event_of_another_business_is_kept_and_applied_to_nobody(scene: Scene) -> None:
     run_id, attempt_id = await one_intent(scene)
     foreign = Scene(scene.database, business_id=new_id(BUSINESS), channel_id=scene.channel_id)

@@ -57,6 +57,10 @@ class Stack:
     ) -> None:
         self.stop()
 
+    def shown_on(self, rows: Rows) -> None:
+        """Tell from now on there how far the parts are."""
+        self._rows = rows
+
     @property
     def layout(self) -> Layout:
         """Where everything of this stack is, once it has started."""

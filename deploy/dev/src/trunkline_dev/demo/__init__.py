@@ -1,0 +1,1 @@
+"""`make demo`: a campaign from end to end on real servers, and whether it adds up."""

@@ -1,0 +1,137 @@
+"""Whether a run adds up: pure judgements over the evidence, each in words that name the numbers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from trunkline_dev.demo.evidence import Evidence, Stored
+
+# How the provider's last word on a call reads in ours.
+_CALL_WORDS: Final = {
+    "answered": "completed",
+    "machine": "completed",
+    "busy": "busy",
+    "no_answer": "no-answer",
+    "failed": "failed",
+    "canceled": "canceled",
+}
+_NAMED: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One thing that must hold, and the numbers that say whether it does."""
+
+    holds: bool
+    about: str
+    told: str
+
+
+def judge(evidence: Evidence) -> list[Verdict]:
+    """Every verdict; the run adds up if all hold."""
+    return [*_import(evidence), *_once_each(evidence), *_ends(evidence), *_outcomes(evidence)]
+
+
+def _import(evidence: Evidence) -> Iterator[Verdict]:
+    counts = evidence.imported["counts"]
+    whole = counts["imported"] + counts["duplicates"] + counts["rejected"]
+    reasons = sum(evidence.imported["rejected_by_reason"].values())
+    yield Verdict(
+        counts["rows"] == whole and counts["rejected"] == reasons,
+        "every row is accounted for",
+        f"{counts['rows']} rows = {counts['imported']} imported + {counts['duplicates']} duplicates"
+        f" + {counts['rejected']} rejected, {reasons} with a reason",
+    )
+    yield Verdict(
+        len(evidence.addresses) == counts["imported"] == evidence.run["total"],
+        "the run's audience is what was imported",
+        f"{counts['imported']} imported, {len(evidence.addresses)} contacts,"
+        f" {evidence.run['total']} in the run",
+    )
+
+
+def _once_each(evidence: Evidence) -> Iterator[Verdict]:
+    accepted = evidence.witnessed.accepted
+    twice = [address for address, count in accepted.items() if count > 1]
+    missed = evidence.addresses - accepted.keys()
+    strange = accepted.keys() - evidence.addresses
+    word = "dialled" if evidence.kind == "voice" else "written to"
+    yield Verdict(
+        not twice and not missed and not strange,
+        f"{word} exactly once each, by the provider's own log",
+        f"{accepted.total()} requests accepted for {len(accepted)} of"
+        f" {len(evidence.addresses)} contacts; twice {_few(twice)}, never {_few(missed)},"
+        f" strangers {_few(strange)}",
+    )
+
+
+def _ends(evidence: Evidence) -> Iterator[Verdict]:
+    run, states = evidence.run, Counter(contact["state"] for contact in evidence.contacts)
+    yield Verdict(
+        run["state"] == "completed" and len(evidence.contacts) == run["total"],
+        "every contact's turn ended with a reason",
+        f"run {run['state']}; {len(evidence.contacts)} of {run['total']} turns ended: "
+        + _listed(states),
+    )
+    yield Verdict(
+        set(states) == {"done"},
+        "nothing is in doubt",
+        f"ended other than done: {_listed(states - Counter(done=states['done'])) or 'none'}",
+    )
+
+
+def _outcomes(evidence: Evidence) -> Iterator[Verdict]:
+    theirs = evidence.witnessed.outcomes
+    ours = Counter(contact["outcome"] for contact in evidence.contacts)
+    if evidence.kind == "whatsapp":
+        shown = Counter(message["state"] for message in evidence.jobs)
+        yield Verdict(
+            shown == theirs,
+            "each message shows what the provider said last",
+            f"ours {_listed(shown)}; theirs {_listed(theirs)}",
+        )
+        return
+    translated: Counter[str] = Counter()
+    for outcome, count in ours.items():
+        translated[_CALL_WORDS.get(outcome, str(outcome))] += count
+    yield Verdict(
+        translated == theirs,
+        "outcomes are what the provider saw",
+        f"ours {_listed(ours)}; theirs {_listed(theirs)}",
+    )
+    yield from _recordings(evidence)
+
+
+def _recordings(evidence: Evidence) -> Iterator[Verdict]:
+    told = {
+        recording["id"]: recording for call in evidence.jobs for recording in call["recordings"]
+    }
+    wrong = [
+        name
+        for name, one in told.items()
+        if one["state"] != "stored"
+        or evidence.files.get(name) != Stored(one["size"], one["sha256"])
+    ]
+    made = evidence.witnessed.recordings
+    size = sum(one.size for one in evidence.files.values()) / 1_000_000
+    yield Verdict(
+        len(told) == len(evidence.files) == made and not wrong,
+        "every recording is stored, whole",
+        f"{made} made by the provider, {len(told)} told by the API, {len(evidence.files)} files"
+        f" ({size:.1f} MB); wrong size or checksum {_few(wrong)}",
+    )
+
+
+def _few(names: object) -> str:
+    listed = sorted(names) if isinstance(names, (set, frozenset, list)) else []
+    if not listed:
+        return "none"
+    more = f" and {len(listed) - _NAMED} more" if len(listed) > _NAMED else ""
+    return f"{len(listed)} ({', '.join(listed[:_NAMED])}{more})"
+
+
+def _listed(counts: Counter[str]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in counts.most_common() if count)

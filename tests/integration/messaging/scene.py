@@ -114,29 +114,25 @@ class Scene:
         )
 
     async def run_messages(self, count: int, *, first: int = 0) -> list[str]:
-        """Messages of a run, in one transaction; their attempts."""
+        """Messages of a run; their attempts."""
         attempts = [new_id(ATTEMPT) for _ in range(count)]
-        async with transaction(self.database) as session:
-            for seq, attempt_id in enumerate(attempts, start=first + 1):
-                event = RunMessageDue(
-                    run_id=self.run_id,
-                    seq=seq,
-                    attempt_id=attempt_id,
-                    channel_id=self.channel_id,
-                    contact_id=new_id(CONTACT),
-                    to=f"+1202555{seq:06d}",
-                    text=f"hello {seq}",
-                )
-                envelope = Envelope(
-                    new_event_id(),
-                    "/trunkline/outbound",
-                    event,
-                    self.business_id,
-                    datetime.now(UTC),
-                    "corr-1",
-                )
-                await HANDLERS[RunMessageDue](session, envelope)
+        for seq, attempt_id in enumerate(attempts, start=first + 1):
+            await self.hand_over(seq, attempt_id)
         return attempts
+
+    async def hand_over(self, seq: int, attempt_id: str) -> None:
+        """One job of the run, as outbound hands it over."""
+        await self.hear(
+            RunMessageDue(
+                run_id=self.run_id,
+                seq=seq,
+                attempt_id=attempt_id,
+                channel_id=self.channel_id,
+                contact_id=new_id(CONTACT),
+                to=f"+1202555{seq:06d}",
+                text=f"hello {seq}",
+            )
+        )
 
     async def request(self, to: str = "+12025550000", body: str = "hello") -> str:
         """One message outside any run; its id."""

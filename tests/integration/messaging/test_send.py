@@ -6,7 +6,7 @@ import time
 from collections import Counter
 
 import pytest
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import text
 from tests.integration.messaging.scene import Scene, sending
 
 from trunkline_common.db import transaction
@@ -39,14 +39,10 @@ async def test_two_senders_share_the_work(scene: Scene) -> None:
     assert set(accepted.values()) == {1}
 
 
-async def test_an_event_that_comes_twice_is_one_message(scene: Scene) -> None:
+async def test_a_handover_that_comes_twice_is_one_message(scene: Scene) -> None:
     (attempt_id,) = await scene.run_messages(1)
-    with pytest.raises(IntegrityError):
-        await scene.change(
-            "INSERT INTO messages (message_id, attempt_id, business_id, channel_id, lane, address,"
-            " body, correlation_id) VALUES ('msg_x', :a, 'biz', 'chn', 1, '', '', 'c')",
-            a=attempt_id,
-        )
+    await scene.hand_over(1, attempt_id)
+    assert await scene.states() == {"queued": 1}
 
 
 async def test_a_refusal_ends_it_with_the_providers_code(scene: Scene) -> None:
@@ -219,8 +215,6 @@ async def _all(scene: Scene, state: str, count: int) -> bool:
 async def _leave_in_flight(scene: Scene, attempt_id: str) -> None:
     """What kill -9 leaves behind, half a minute later."""
     async with transaction(scene.database) as session:
-        from sqlalchemy import text
-
         await session.execute(
             text(
                 "WITH lost AS (UPDATE messages SET state = 'sending', number = 1, owner = 'gone',"

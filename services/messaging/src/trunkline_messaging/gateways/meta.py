@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
+from importlib.metadata import version
 
 import aiohttp
 
@@ -17,7 +18,7 @@ from trunkline_messaging.gateways.whatsapp import MessageOrder
 
 _PHONE_NUMBER_ID = re.compile(r"[0-9]{5,32}")
 _TOKEN = re.compile(r"[\x21-\x7e]+")  # what may stand in a header
-_USER_AGENT = "trunkline-messaging"
+_USER_AGENT = f"trunkline-messaging/{version('trunkline-messaging')}"  # name/x.y.z, as Meta wants
 _LONGEST_REASON = 300
 
 

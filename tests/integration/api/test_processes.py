@@ -16,9 +16,11 @@ import httpx
 import pytest
 from tests.integration.api.conftest import OPERATOR
 
+from trunkline_common.contracts.api import BusinessCreated
 from trunkline_common.db import Database
 from trunkline_common.testing import eventually
 from trunkline_common.testing.brokers import Broker
+from trunkline_common.topology import QUEUES
 
 KEYS = "k1:" + base64.b64encode(b"1" * 32).decode()
 
@@ -135,5 +137,6 @@ async def test_what_is_committed_reaches_the_broker(
     async with running("all", settings(database_urls["api"], free_port(), broker.url)) as url:
         await eventually(lambda: answers(url), within=20)
         made = (await make_business(url)).json()
-        message = await broker.next_message("unrouted", within=15)  # nobody hears it yet
+        hearing = next(queue for queue in QUEUES if BusinessCreated in queue.hears)
+        message = await broker.next_message(hearing.name, within=15)
         assert json.loads(message.body)["business_id"] == made["id"]

@@ -48,7 +48,12 @@ def test_every_queue_has_its_table() -> None:
 
 
 def facts_of_a_call(run_id: str, *, unknown: bool) -> Sequence[Event]:
-    about = {"call_id": new_id(CALL), "attempt_id": new_id(ATTEMPT), "run_id": run_id, "seq": 1}
+    about: dict[str, Any] = {
+        "call_id": new_id(CALL),
+        "attempt_id": new_id(ATTEMPT),
+        "run_id": run_id,
+        "seq": 1,
+    }
     facts = [
         outbound.CallDialled(
             **about, contact_id="con_1", channel_id="chn_1", account="AC1", provider_call_id="CA1",
@@ -84,7 +89,11 @@ async def test_a_call_is_the_same_in_any_order(
 async def test_a_message_is_the_same_in_any_order(tenant: Tenant, database: Database) -> None:
     rows = set()
     for order in permutations(range(4)):
-        about = {"message_id": new_id(MESSAGE), "attempt_id": "att_1", "channel_id": "chn_1"}
+        about: dict[str, Any] = {
+            "message_id": new_id(MESSAGE),
+            "attempt_id": "att_1",
+            "channel_id": "chn_1",
+        }
         events: list[Event] = [
             messaging.MessageAccepted(**about, provider_message_id="wamid", to="+49", text="Hi"),
             messaging.MessageUnknown(**about, reason="lost"),
@@ -99,7 +108,7 @@ async def test_a_message_is_the_same_in_any_order(tenant: Tenant, database: Data
 
 async def test_a_run_shows_its_newest_counts(tenant: Tenant, database: Database) -> None:
     run_id = await run_of(tenant)
-    about = {"run_id": run_id, "total": 4}
+    about: dict[str, Any] = {"run_id": run_id, "total": 4}
     events: list[Event] = [
         outbound.RunStarted(run_id=run_id, total=4, rejects=1),
         outbound.RunProgressed(**about, version=1, states={"queued": 4}, outcomes={}),
@@ -134,7 +143,7 @@ async def test_a_late_fact_corrects_an_unknown_turn(
     tenant: Tenant, database: Database, late_first: bool
 ) -> None:
     run_id = await run_of(tenant)
-    about = {"run_id": run_id, "seq": 1, "contact_id": "con_1"}
+    about: dict[str, Any] = {"run_id": run_id, "seq": 1, "contact_id": "con_1"}
     events: list[Event] = [
         outbound.JobEnded(**about, state="unknown", reason="in doubt"),
         outbound.JobEnded(**about, state="done", outcome="answered", reason="answered"),
@@ -150,7 +159,7 @@ async def test_a_call_has_its_recording(
 ) -> None:
     call = facts_of_a_call(await run_of(tenant), unknown=False)[0]
     assert isinstance(call, outbound.CallDialled)
-    about = {
+    about: dict[str, Any] = {
         "recording_id": new_id(RECORDING), "provider_recording_id": "RE1",
         "provider_call_id": "CA1", "attempt_id": call.attempt_id,
     }  # fmt: skip

@@ -65,7 +65,7 @@ async def test_bad_keys_are_401(tenant: Tenant, http: httpx.AsyncClient) -> None
     changed = tenant.key[:-1] + ("a" if tenant.key[-1] != "a" else "b")
     unknown = tenant.key.replace("tk_live_0", "tk_live_7")
     for key in (changed, unknown, "tk_live_x", "x" * 5000, "é"):
-        headers = {"Authorization": f"Bearer {key}".encode()}
+        headers = {b"Authorization": f"Bearer {key}".encode()}
         answer = await http.get("/v1/business", headers=headers)
         assert answer.status_code == 401, key
         problem(answer)

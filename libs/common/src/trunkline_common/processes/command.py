@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
+import uvloop
 from fastapi import FastAPI
 from sqlalchemy import text
 
@@ -60,7 +61,8 @@ def run_service(service: Service[S], argv: Sequence[str] | None = None) -> int:
         otlp=shared.otel_exporter_otlp_endpoint is not None,
     ) as telemetry:
         try:
-            asyncio.run(_run(service, settings, chosen, telemetry))
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(_run(service, settings, chosen, telemetry))
         except* Drift as group:
             drifts = [str(drift) for drift in _leaves(group)]
     if drifts:

@@ -19,11 +19,17 @@ class Recorder:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._queue: asyncio.Queue[Recorded | None] = asyncio.Queue()
+        self._queue: asyncio.Queue[tuple[Recorded, asyncio.Event] | None] = asyncio.Queue()
 
-    def write(self, recorded: Recorded) -> None:
-        """Have a result written."""
-        self._queue.put_nowait(recorded)
+    async def write(self, recorded: Recorded) -> None:
+        """Return once the result is durable."""
+        await self.submit(recorded).wait()
+
+    def submit(self, recorded: Recorded) -> asyncio.Event:
+        """Have a result written; the event is set once it is."""
+        written = asyncio.Event()
+        self._queue.put_nowait((recorded, written))
+        return written
 
     def close(self) -> None:
         """Let `run` end once everything queued is written."""
@@ -33,7 +39,7 @@ class Recorder:
         """Write until closed."""
         closing = False
         while not closing:
-            batch: list[Recorded] = []
+            batch: list[tuple[Recorded, asyncio.Event]] = []
             entry = await self._queue.get()
             while entry is not None:
                 batch.append(entry)
@@ -42,7 +48,9 @@ class Recorder:
                 entry = self._queue.get_nowait()
             closing = entry is None
             if batch:
-                await self._write_until_done(batch)
+                await self._write_until_done([recorded for recorded, _ in batch])
+            for _, written in batch:
+                written.set()
 
     async def _write_until_done(self, batch: list[Recorded]) -> None:
         """Facts are worth waiting for: no status may ever repeat what the answer said."""

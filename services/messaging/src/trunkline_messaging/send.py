@@ -114,7 +114,7 @@ class Sender:
             # where it did not happen this changes nothing.
             unsent = Result("not_sent", reason="the commit was not confirmed")
             for message in draft.granted:
-                self._recorder.write(Recorded(message, channel, unsent))
+                self._recorder.submit(Recorded(message, channel, unsent))
             raise
 
     async def _fly(self, departure: Departure) -> None:
@@ -124,9 +124,10 @@ class Sender:
         except Exception:  # a defect of ours: what the provider got is not known
             log.exception("send.failed")
             result = Result("in_doubt", reason="the sender failed")
-        finally:
-            IN_FLIGHT.dec()
-            self._in_flight -= 1
-            self._wake.ring()
+        IN_FLIGHT.dec()
         RESULTS.labels(result.kind).inc()
-        self._recorder.write(Recorded(departure.message, departure.channel, result))
+        # Its room is free only when its result is written: what it says of the sender (too fast,
+        # refused) then counts for whoever leaves next.
+        await self._recorder.write(Recorded(departure.message, departure.channel, result))
+        self._in_flight -= 1
+        self._wake.ring()

@@ -52,13 +52,15 @@ def test_a_log_line_is_one_json_object_with_what_it_belongs_to() -> None:
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonFormatter("api", "serve"))
-    log = logging.Logger("test")
+    log = logging.getLogger("tests.redaction")
     log.addHandler(handler)
+    log.propagate = False
     with correlated("cor_1"):
         try:
             raise ValueError("cannot dial +4915112345678")
         except ValueError:
             log.exception("call.failed", extra={"to": "+4915112345678", "attempt": 2})
+    log.removeHandler(handler)
     line = json.loads(stream.getvalue())
     assert line["name"] == "call.failed"
     assert line["correlation_id"] == "cor_1"

@@ -140,7 +140,7 @@ class Batches:
         try:
             async with transaction(self._database) as session:
                 await self._fill(session, work, savepoints=savepoints)
-        except (_Contended, _TooSlow):
+        except (_Contended, _TooSlow, DatabaseAway):
             raise
         except _TakenBack:
             return len(work) == 1  # alone, it needs no savepoint: nothing else was taken back

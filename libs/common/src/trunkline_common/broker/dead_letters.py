@@ -82,7 +82,7 @@ async def _letters(
 async def work(
     url: str, action: str, queues: tuple[Queue, ...], letter_id: str | None = None
 ) -> list[Letter]:
-    """Do it to the letters of these queues, or to the one with this id; the letters it was done to."""
+    """Do it to the letters of these queues, or to one; the letters it was done to."""
     done: list[Letter] = []
     async with (
         open_connection(url, "trunkline:dead_letters") as connection,

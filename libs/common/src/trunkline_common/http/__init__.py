@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fastapi import APIRouter, FastAPI
+from fastapi.telemetry import TelemetryConfig
 
 from trunkline_common.http.correlation import HEADER, Correlated
 from trunkline_common.http.health import Health, health_routes
@@ -18,6 +19,15 @@ from trunkline_common.http.requests import Limited
 from trunkline_common.telemetry import correlation_id
 
 BODY_LIMIT = 1024 * 1024
+
+# The framework's own spans come besides ours, four to a request, and cost more than the request;
+# its logs would tell exceptions unredacted.
+_OWN_TELEMETRY: TelemetryConfig = {
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "operation_spans": False,
+}
 
 
 def create_app(
@@ -35,7 +45,12 @@ def create_app(
     No documentation page is mounted: the ones that FastAPI ships load scripts from elsewhere.
     """
     app = FastAPI(
-        title=title, version=version, docs_url=None, redoc_url=None, openapi_url=openapi_url
+        title=title,
+        version=version,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=openapi_url,
+        telemetry=_OWN_TELEMETRY,
     )
     add_problem_handlers(app)
     if health is not None:

@@ -48,7 +48,7 @@ class Customer:
         business = stack.api().post("/v1/businesses", asked)
         return cls(stack, business, stack.api(business["key"]["key"]))
 
-    def add_voice(self, *, per_second: float = 100.0, concurrent: int = 1000) -> Account:
+    def add_voice(self, *, per_second: float = 100.0, concurrent: int = 120) -> Account:
         """A new Twilio account, at the sandbox and as a channel."""
         sid, token = "AC" + secrets.token_hex(16), secrets.token_hex(16)
         self.stack.sandbox().post(

@@ -27,6 +27,10 @@ async def pieces(body: bytes = BODY, *, fail_after: int | None = None) -> AsyncI
         yield body[start : start + 100_000]
 
 
+def files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
 async def content(storage: RecordingStore, key: str = KEY) -> bytes:
     return b"".join([chunk async for chunk in storage.read(key)])
 
@@ -93,7 +97,7 @@ async def test_a_disk_that_takes_no_more_leaves_nothing(tmp_path: Path) -> None:
             await storage.create(KEY, pieces())
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, usual)
-    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+    assert files(tmp_path) == []
     await storage.create(KEY, pieces())
     assert await content(storage) == BODY
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import signal
+from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import text
 from tests.integration.common.parts import SHORT, applied, declared, progressed, unsent, wire
 from tests.integration.common.started import Started, started
 
+from trunkline_common.contracts.outbound import RunProgressed
 from trunkline_common.db import Database, outbox, transaction
 from trunkline_common.db.outbox import Fact
 from trunkline_common.testing import Broker, eventually
@@ -192,3 +196,38 @@ async def test_schedulers_can_be_left_out(broker: Broker, environment: dict[str,
     async with started("", {**environment, "SERVICE_ROLE": "worker"}) as service:
         lines = await eventually(lambda: service.named("process.started"))
         assert lines[0]["parts"] == "consume,relay,schedule"
+
+
+async def test_one_request_is_one_trace_from_its_answer_to_its_effect(
+    database: Database, broker: Broker, environment: dict[str, str], tmp_path: Path
+) -> None:
+    await declared(broker)
+    caller = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    headers = {"traceparent": caller, "X-Correlation-Id": "cor-traced"}
+    async with started("all", {**environment, "TRUNKLINE_SPANS_DIR": str(tmp_path)}) as service:
+        assert (await service.request("POST", "/runs/run_g", headers=headers))[0] == 202
+        await eventually(lambda: applied(database, "run_g"))
+        service.process.send_signal(signal.SIGTERM)
+        assert await service.ended() == 0
+    spans = spans_in(tmp_path)
+    posted = spans["POST /runs/{run_id}"]
+    published = spans[f"publish trunkline.outbound:{RunProgressed.name}"]
+    processed = spans[f"process trunkline.outbound:{RunProgressed.name}:tests.short"]
+    assert posted["parent_id"] == "0x00f067aa0ba902b7"
+    assert published["parent_id"] == posted["context"]["span_id"]
+    assert processed["parent_id"] == published["context"]["span_id"]
+    assert processed["links"][0]["context"]["span_id"] == published["context"]["span_id"]
+    assert {span["kind"] for span in (published, processed)} == {
+        "SpanKind.PRODUCER",
+        "SpanKind.CONSUMER",
+    }
+    for span in (posted, published, processed):
+        assert span["context"]["trace_id"] == "0x4bf92f3577b34da6a3ce929d0e0e4736"
+        assert span["attributes"]["trunkline.correlation_id"] == "cor-traced"
+        assert "biz_1" not in span["name"]
+
+
+def spans_in(folder: Path) -> dict[str, Any]:
+    """By name; the last of each."""
+    lines = [line for path in folder.iterdir() for line in path.read_text().splitlines()]
+    return {span["name"]: span for span in map(json.loads, lines)}

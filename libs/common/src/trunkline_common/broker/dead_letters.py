@@ -18,14 +18,13 @@ from pamqp.commands import Basic
 
 from trunkline_common.broker.connect import (
     CALL_SECONDS,
-    BrokerLost,
     broker_call,
     open_channel,
     open_connection,
 )
 from trunkline_common.broker.envelope import ATTEMPT, REASON, Outgoing, headers_of, tag_of
-from trunkline_common.broker.parking import DIED_IN, copied
-from trunkline_common.broker.publisher import NotTaken, open_publisher
+from trunkline_common.broker.parking import DIED_IN, copied, open_parking
+from trunkline_common.outcomes import TrunklineError
 from trunkline_common.telemetry import redact
 from trunkline_common.topology import QUEUES, Queue
 
@@ -86,8 +85,7 @@ async def work(
     done: list[Letter] = []
     async with (
         open_connection(url, "trunkline:dead_letters") as connection,
-        open_connection(url, "trunkline:replay") as publishing,
-        open_publisher(publishing) as publisher,
+        open_parking(url) as park,
     ):
         for queue in queues:
             async with open_channel(connection) as channel:
@@ -95,7 +93,7 @@ async def work(
                     if letter_id not in {None, letter.id}:
                         continue
                     if action == "replay":
-                        await publisher.publish(_revived(message, queue))
+                        await park(_revived(message, queue))
                     if action in {"replay", "discard"}:
                         await channel.basic_ack(tag_of(message))
                     done.append(letter)
@@ -134,7 +132,7 @@ def main(argv: list[str]) -> int:
     queues = tuple(queue for queue in QUEUES if options.queue in {None, queue.name})
     try:
         letters = asyncio.run(work(options.url, options.action, queues, options.id))
-    except (BrokerLost, NotTaken) as error:
+    except TrunklineError as error:
         sys.stderr.write(f"dead_letters: {error}\n")
         return 1
     for letter in letters:

@@ -62,13 +62,14 @@ async def verify(
     """
     services = SERVICES if service is None else (service,)
     lanes = queues or (QUEUES if service is None else queues_of(service))
-    wanted = layout(lanes, services)
+    whole = layout(lanes, services)
+    wanted = whole if service is None else _own(whole, service)
     async with open_connection(amqp_url, "trunkline:verify") as connection:
         for exchange in wanted.exchanges:
             await _exists(connection, f"exchange {exchange.name}", _look_exchange(exchange))
         for queue in wanted.queues:
             await _exists(connection, f"queue {queue.name}", _look_queue(queue))
-        await _state(connection, wanted if service is None else _own(wanted, service))
+        await _state(connection, wanted)
 
 
 def _own(wanted: Layout, service: str) -> Layout:

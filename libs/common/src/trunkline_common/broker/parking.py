@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from aiormq.abc import DeliveredMessage
 from pamqp.commands import Basic
 
+from trunkline_common.broker.connect import open_connection
 from trunkline_common.broker.envelope import ATTEMPT, REASON, Outgoing, attempt_of, headers_of
+from trunkline_common.broker.publisher import open_publisher
 from trunkline_common.outcomes import Dead, RetryIn
 from trunkline_common.telemetry import redact
 from trunkline_common.topology import DEAD_EXCHANGE, Queue
@@ -50,3 +54,13 @@ def copied(message: DeliveredMessage, headers: dict[str, Any]) -> Basic.Properti
         app_id=original.app_id,
         headers=headers,
     )
+
+
+@asynccontextmanager
+async def open_parking(url: str) -> AsyncIterator[Callable[[Outgoing], Awaitable[None]]]:
+    """What puts copies elsewhere, confirmed, for a person who replays dead letters."""
+    async with (
+        open_connection(url, "trunkline:replay") as connection,
+        open_publisher(connection) as publisher,
+    ):
+        yield publisher.publish

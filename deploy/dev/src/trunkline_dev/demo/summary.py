@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from typing import Final
 
 from trunkline_dev.demo.evidence import Evidence, Told
 from trunkline_dev.demo.traces import Span, of_attempt, of_start, waterfall
 from trunkline_dev.demo.verdicts import Verdict
 from trunkline_dev.servers import Servers
 from trunkline_dev.stack.layout import Layout
+
+_PROGRESS: Final = "run.progressed"
 
 
 def import_lines(imported: Told) -> Iterator[str]:
@@ -52,7 +55,10 @@ def trace_lines(evidence: Evidence, job: Told, spans: Sequence[Span]) -> Iterato
     """One job's way: the request that started the run, then the job's own trace."""
     yield f"correlation id {job['correlation_id']}"
     yield "the request that started the run, and how the audience went to outbound:"
-    yield from waterfall(of_start(spans, evidence.run["correlation_id"]), most=16)
+    start = of_start(spans, evidence.run["correlation_id"])
+    told = [span for span in start if _PROGRESS not in span.name]
+    yield from waterfall(told, most=16)
+    yield f"  and {len(start) - len(told)} spans of run.progressed, one a second until its end"
     noun = "call" if evidence.kind == "voice" else "message"
     yield f"the {noun} {job['id']} of contact {job['contact_id']}, to the provider and back:"
     yield from waterfall(of_attempt(spans, job["attempt_id"]))

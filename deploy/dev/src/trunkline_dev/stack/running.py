@@ -127,6 +127,12 @@ class Stack:
         """End a part as an orchestrator does, and wait until it has drained."""
         stop(self.process(name), within=DRAIN_SECONDS)
 
+    def drop(self, name: str) -> None:
+        """End a part and forget it, so that the stack is whole without it."""
+        self.end(name)
+        del self._ledger.processes[name], self._ledger.ports[name]
+        self._ledger.write()
+
     def process(self, name: str) -> Launched:
         """A part's process as it was started last."""
         return self._ledger.processes[name]

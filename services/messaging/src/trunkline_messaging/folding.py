@@ -32,7 +32,8 @@ async def fold(database: Database) -> bool:
         locked = await messages.lock(session, sorted(set(attempts.values())))
         owners = {key: locked.get(attempt_id) for key, attempt_id in attempts.items()}
         unbound = [s for s in said if owners.get(s.key) is None and not s.stale]
-        judged = [(s, _problem(s, owners.get(s.key))) for s in said if s not in unbound]
+        waiting = set(unbound)
+        judged = [(s, _problem(s, owners.get(s.key))) for s in said if s not in waiting]
         await statuses.look_later(session, unbound)
         await statuses.mark_folded(session, judged)
         by_message: dict[str, list[Status]] = {}

@@ -24,6 +24,7 @@ from trunkline_messaging.turns import Turns, share
 log = logging.getLogger(__name__)
 
 _GATHER = 0.02  # seconds in which more may land: a transaction for each would cost too much
+_AFTER_FAILURE = 5.0  # seconds
 
 RESULTS = Counter("trunkline_message_requests_total", "Requests for messages by result", ["result"])
 IN_FLIGHT = Gauge("trunkline_message_requests_in_flight", "Requests without a result yet")
@@ -72,14 +73,24 @@ class Sender:
         try:
             async with transaction(self._database) as session:
                 due = await due_channels(session)
-            chosen = self._turns.order(due, now=time.monotonic())
-            granted = [await self._grant(flights, channel, chosen) for channel in chosen]
         except Exception:  # the database is away: wait, and look again
-            log.exception("send.round_failed")
+            log.exception("send.look_failed")
             return self._settings.idle
-        if any(granted):
+        chosen = self._turns.order(due, now=time.monotonic())
+        if any([await self._granted(flights, channel, chosen) for channel in chosen]):
             return 0.0
         return min(self._settings.idle, self._turns.next_look(due, now=time.monotonic()))
+
+    async def _granted(
+        self, flights: asyncio.TaskGroup, channel: Channel, chosen: Sequence[Channel]
+    ) -> bool:
+        """Grant to one channel; what goes wrong there must not stop anybody else's."""
+        try:
+            return await self._grant(flights, channel, chosen)
+        except Exception:  # whatever it is: this channel is left alone for a while
+            log.exception("send.grant_failed", extra={"channel": channel.channel_id})
+            self._turns.served(channel, not_before=time.monotonic() + _AFTER_FAILURE)
+            return False
 
     async def _grant(
         self, flights: asyncio.TaskGroup, channel: Channel, chosen: Sequence[Channel]

@@ -1,0 +1,86 @@
+"""What every service shares is a list: adding to it is a line in review."""
+
+from __future__ import annotations
+
+from tests.architecture.sources import module_name, programs
+
+LINES = 5_000  # the alarm: what is this large has begun to hold what it should not
+
+MODULES = [
+    "broker",
+    "broker.batches",
+    "broker.connect",
+    "broker.consumer",
+    "broker.dead_letters",
+    "broker.declare",
+    "broker.envelope",
+    "broker.hints",
+    "broker.management",
+    "broker.parking",
+    "broker.publisher",
+    "broker.relay",
+    "callbacks",
+    "contracts",
+    "contracts.api",
+    "contracts.envelope",
+    "contracts.messaging",
+    "contracts.outbound",
+    "contracts.recordings",
+    "db",
+    "db.engine",
+    "db.inbox",
+    "db.leases",
+    "db.migrate",
+    "db.outbox",
+    "db.pace",
+    "db.roles",
+    "db.transaction",
+    "db.wake",
+    "failpoints",
+    "http",
+    "http.correlation",
+    "http.health",
+    "http.problems",
+    "http.requests",
+    "http.server",
+    "ids",
+    "last_byte",
+    "loops",
+    "outcomes",
+    "processes",
+    "processes.command",
+    "processes.parts",
+    "processes.runtime",
+    "schemas",
+    "sealing",
+    "settings",
+    "telemetry",
+    "telemetry.correlation",
+    "telemetry.logs",
+    "telemetry.redaction",
+    "telemetry.traces",
+    "testing",
+    "testing.brokers",
+    "testing.databases",
+    "testing.facts",
+    "testing.plugin",
+    "topology",
+    "topology_file",
+]
+
+
+def test_the_list_is_what_is_there() -> None:
+    """A module is admitted if two services use it and no noun of the domain occurs in it."""
+    there = {module_name(path) for path in programs() if "trunkline_common" in path.parts}
+
+    assert sorted(name.removeprefix("trunkline_common.") for name in there) == sorted(
+        ["trunkline_common", *MODULES]
+    )
+
+
+def test_it_is_not_yet_a_dumping_ground() -> None:
+    """Machinery is counted: contracts grow with the product, and no service imports `testing`."""
+    paths = [path for path in programs() if "trunkline_common" in path.parts]
+    running = [path for path in paths if not {"contracts", "testing"} & set(path.parts)]
+
+    assert sum(len(path.read_text().splitlines()) for path in running) < LINES

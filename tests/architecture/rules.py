@@ -184,7 +184,5 @@ def logs_a_sentence(tree: ast.Module) -> Iterator[str]:
         name = call.args[0] if call.args else None
         if isinstance(name, ast.JoinedStr | ast.BinOp):
             yield _at(call, ast.unparse(name))
-        elif isinstance(name, ast.Constant) and not re.fullmatch(
-            r"[a-z_]+(\.[a-z_]+)+", name.value
-        ):
+        elif isinstance(name, ast.Constant) and not _LOG_NAME.fullmatch(str(name.value)):
             yield _at(call, repr(name.value))

@@ -71,6 +71,10 @@ async def unsent(database: Database) -> int:
         return int(row.scalar_one())
 
 
+async def nothing_unsent(database: Database) -> bool:
+    return await unsent(database) == 0
+
+
 @contextlib.asynccontextmanager
 async def consuming(
     database: Database,

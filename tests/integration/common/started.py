@@ -36,7 +36,7 @@ class Started:
         return [line for line in self.lines if line["name"] == name]
 
     async def address(self) -> str:
-        line = (await eventually(lambda: self.named("http.listening"), what=str(self.other)))[0]
+        line = (await eventually(lambda: self.named("http.listening"), 40))[0]
         return str(line["address"])
 
     async def request(self, method: str, path: str, **kwargs: Any) -> tuple[int, Any, Any]:
@@ -49,7 +49,7 @@ class Started:
             body = await answer.json(content_type=None) if is_json else await answer.text()
             return answer.status, body, answer.headers
 
-    async def ended(self, within: float = 20.0) -> int:
+    async def ended(self, within: float = 40.0) -> int:
         async with asyncio.timeout(within):
             return await self.process.wait()
 

@@ -48,7 +48,7 @@ async def test_killed_between_commit_and_mark_the_event_still_arrives_and_counts
     async with transaction(database) as session:  # the lease of the dead runs out
         await session.execute(FORGET_LEASES)
     async with started("all", environment):
-        await eventually(lambda: applied(database, "run_a"), 20)
+        await eventually(lambda: applied(database, "run_a"), 40)
         await eventually(lambda: applied(database, "run_b"))
         await eventually(lambda: all_sent(database))
         await eventually(lambda: broker.is_empty(SHORT.name))
@@ -134,7 +134,7 @@ async def test_sigterm_ends_it_soon_and_well(
 ) -> None:
     await declared(broker)
     async with started("all", environment) as service:
-        await eventually(lambda: service.named("consumer.started"))
+        await eventually(lambda: service.named("consumer.started"), 40)
         await say(database, "run_f")
         await eventually(lambda: applied(database, "run_f"))
         service.process.send_signal(signal.SIGTERM)
@@ -191,10 +191,10 @@ async def test_a_wrong_setting_is_one_line_and_exit_2(
 async def test_schedulers_can_be_left_out(broker: Broker, environment: dict[str, str]) -> None:
     await declared(broker)
     async with started("", {**environment, "ENABLE_SCHEDULERS": "false"}) as service:
-        lines = await eventually(lambda: service.named("process.started"))
+        lines = await eventually(lambda: service.named("process.started"), 40)
         assert lines[0]["parts"] == "serve,consume,relay"
     async with started("", {**environment, "SERVICE_ROLE": "worker"}) as service:
-        lines = await eventually(lambda: service.named("process.started"))
+        lines = await eventually(lambda: service.named("process.started"), 40)
         assert lines[0]["parts"] == "consume,relay,schedule"
 
 

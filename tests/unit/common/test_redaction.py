@@ -8,7 +8,6 @@ import logging
 
 import pytest
 
-from trunkline_common.ids import RUN, new_event_id, new_id
 from trunkline_common.telemetry import correlated, redact
 from trunkline_common.telemetry.logs import JsonFormatter
 
@@ -33,8 +32,8 @@ def test_numbers_are_masked(text: str, redacted: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        new_id(RUN),
-        new_event_id(),
+        "run_01m85f5mm6ey7t9w33qmdhdjy8",
+        "01a20af2-d286-778f-a4f0-63beb683d9e4",
         "2026-11-23T12:00:00.123456+00:00",
         "2026-11-23 12:00:00",
         "127.0.0.1:15672",

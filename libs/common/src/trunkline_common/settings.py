@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, NoReturn, TypeVar
+from typing import Literal, TypeVar
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -63,11 +63,3 @@ def read_settings(settings: type[T], *, prefix: str | None = None) -> T:
             for fault in error.errors(include_input=False, include_url=False)
         )
         raise BadSettings("; ".join(faults)) from None
-
-
-def exit_for(error: BadSettings, program: str) -> NoReturn:
-    """One line on standard error, and the exit code of a wrong environment."""
-    import sys
-
-    sys.stderr.write(f"{program}: {error}\n")
-    raise SystemExit(BAD_SETTINGS_EXIT)

@@ -170,51 +170,47 @@ def bindings(queue: Queue) -> tuple[tuple[str, str], ...]:
     )
 
 
-def queue_arguments(queue: Queue) -> dict[str, str | int]:
-    """Arguments of a work queue."""
+def _quorum(max_length: int, overflow: str, **more: str | int) -> dict[str, str | int]:
     return {
         "x-queue-type": "quorum",
         "x-delivery-limit": DELIVERY_LIMIT,
-        "x-dead-letter-exchange": DEAD_EXCHANGE,
-        "x-dead-letter-routing-key": queue.dead_queue,
-        "x-dead-letter-strategy": "at-least-once",
-        "x-overflow": "reject-publish",
-        "x-max-length": queue.max_length,
+        "x-overflow": overflow,
+        "x-max-length": max_length,
+        **{f"x-{name.replace('_', '-')}": value for name, value in more.items()},
     }
+
+
+def queue_arguments(queue: Queue) -> dict[str, str | int]:
+    """Arguments of a work queue."""
+    return _quorum(
+        queue.max_length,
+        "reject-publish",
+        dead_letter_exchange=DEAD_EXCHANGE,
+        dead_letter_routing_key=queue.dead_queue,
+        dead_letter_strategy="at-least-once",
+    )
 
 
 def retry_arguments(queue: Queue, seconds: int) -> dict[str, str | int]:
     """Arguments of one rung: one time to live for all, then back to the work queue."""
-    return {
-        "x-queue-type": "quorum",
-        "x-message-ttl": seconds * 1000,
-        "x-dead-letter-exchange": "",
-        "x-dead-letter-routing-key": queue.name,
-        "x-dead-letter-strategy": "at-least-once",
-        "x-overflow": "reject-publish",
-        "x-max-length": queue.max_length,
-        "x-delivery-limit": DELIVERY_LIMIT,
-    }
+    return _quorum(
+        queue.max_length,
+        "reject-publish",
+        message_ttl=seconds * 1000,
+        dead_letter_exchange="",
+        dead_letter_routing_key=queue.name,
+        dead_letter_strategy="at-least-once",
+    )
 
 
 def dead_arguments() -> dict[str, str | int]:
     """Arguments of a dead queue: nobody consumes it, so nothing may push it out."""
-    return {
-        "x-queue-type": "quorum",
-        "x-overflow": "reject-publish",
-        "x-max-length": DEAD_MAX_LENGTH,
-        "x-delivery-limit": DELIVERY_LIMIT,
-    }
+    return _quorum(DEAD_MAX_LENGTH, "reject-publish")
 
 
 def unrouted_arguments() -> dict[str, str | int]:
     """Arguments of the queue of facts that nobody hears: the newest are worth keeping."""
-    return {
-        "x-queue-type": "quorum",
-        "x-overflow": "drop-head",
-        "x-max-length": UNROUTED_MAX_LENGTH,
-        "x-delivery-limit": DELIVERY_LIMIT,
-    }
+    return _quorum(UNROUTED_MAX_LENGTH, "drop-head")
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +230,7 @@ class DeclaredQueue:
     arguments: dict[str, str | int]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Binding:
     """One binding as it is declared."""
 
@@ -250,6 +246,10 @@ class Layout:
     exchanges: tuple[Exchange, ...]
     queues: tuple[DeclaredQueue, ...]
     bindings: tuple[Binding, ...]
+
+    @property
+    def things(self) -> tuple[Exchange | DeclaredQueue, ...]:
+        return (*self.exchanges, *self.queues)
 
 
 def layout(queues: tuple[Queue, ...] = QUEUES, services: tuple[str, ...] = SERVICES) -> Layout:

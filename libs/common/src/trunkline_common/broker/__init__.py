@@ -1,17 +1,15 @@
 """How messages move: the only part of Trunkline that speaks AMQP."""
 
-from trunkline_common.broker.batches import Handler, Handlers
+from trunkline_common.broker.batches import Handlers
 from trunkline_common.broker.connect import BrokerLost, probe
-from trunkline_common.broker.consumer import Consumer, consume_queues
+from trunkline_common.broker.consumer import consume_queues
 from trunkline_common.broker.declare import Drift, declare, verify
 from trunkline_common.broker.hints import Hints
 from trunkline_common.broker.relay import relay_outbox
 
 __all__ = [
     "BrokerLost",
-    "Consumer",
     "Drift",
-    "Handler",
     "Handlers",
     "Hints",
     "consume_queues",

@@ -162,8 +162,7 @@ class Batches:
             event_id = _id(delivery)
             delivery.duplicate = event_id not in fresh or ids[event_id] is not delivery
             if delivery.duplicate:
-                continue  # a second copy in one batch shares the first one's fate: it is acked,
-                # and the parked copy of the first carries on for both
+                continue  # a second copy in one batch is acked: the first carries on for both
             if not savepoints:
                 await self._handle(session, delivery)
                 if delivery.error is not None:

@@ -134,12 +134,8 @@ class Consumer:
             async with asyncio.timeout(CALL_SECONDS):
                 await channel.basic_cancel(tag)
         deadline = time.monotonic() + DRAIN_SECONDS
-        while self._buffer and time.monotonic() < deadline and not self._channel_gone(channel):
+        while self._buffer and time.monotonic() < deadline and not self._gone:
             await self._work(channel)
-
-    @staticmethod
-    def _channel_gone(channel: AbstractChannel) -> bool:
-        return channel.is_closed
 
     async def _work(self, channel: AbstractChannel) -> None:
         """One batch from the buffer to its acknowledgement."""

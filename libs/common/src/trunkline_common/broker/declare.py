@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 
 import aiormq
 from aiormq.abc import AbstractChannel, AbstractConnection
+from pamqp.common import FieldTable
 
 from trunkline_common.broker.connect import (
     CALL_SECONDS,
@@ -65,10 +66,8 @@ async def verify(
     whole = layout(lanes, services)
     wanted = whole if service is None else _own(whole, service)
     async with open_connection(amqp_url, "trunkline:verify") as connection:
-        for exchange in wanted.exchanges:
-            await _exists(connection, f"exchange {exchange.name}", _look_exchange(exchange))
-        for queue in wanted.queues:
-            await _exists(connection, f"queue {queue.name}", _look_queue(queue))
+        for thing in wanted.things:
+            await _attempt(connection, thing, passive=True)
         await _state(connection, wanted)
 
 
@@ -83,10 +82,8 @@ def _own(wanted: Layout, service: str) -> Layout:
 
 
 async def _state(connection: AbstractConnection, wanted: Layout) -> None:
-    for exchange in wanted.exchanges:
-        await _attempt(connection, f"exchange {exchange.name}", _declare_exchange(exchange))
-    for queue in wanted.queues:
-        await _attempt(connection, f"queue {queue.name}", _declare_queue(queue))
+    for thing in wanted.things:
+        await _attempt(connection, thing)
     async with open_channel(connection) as channel:
         for binding in wanted.bindings:
             with broker_call():
@@ -97,48 +94,35 @@ async def _state(connection: AbstractConnection, wanted: Layout) -> None:
 Call = Callable[[AbstractChannel], Awaitable[object]]
 
 
-def _declare_exchange(exchange: Exchange) -> Call:
+def _declaring(thing: Exchange | DeclaredQueue, *, passive: bool = False) -> Call:
+    """The call that declares it, or that only asks whether it is there."""
+    arguments: FieldTable | None = None if passive else dict(thing.arguments)
+    if isinstance(thing, DeclaredQueue):
+        return lambda channel: channel.queue_declare(
+            thing.name, durable=True, passive=passive, arguments=arguments
+        )
     return lambda channel: channel.exchange_declare(
-        exchange.name,
-        exchange_type=exchange.kind,
+        thing.name,
+        exchange_type=thing.kind,
         durable=True,
-        arguments=dict(exchange.arguments),
+        passive=passive,
+        arguments=arguments,
     )
 
 
-def _declare_queue(queue: DeclaredQueue) -> Call:
-    return lambda channel: channel.queue_declare(
-        queue.name, durable=True, arguments=dict(queue.arguments)
-    )
-
-
-def _look_exchange(exchange: Exchange) -> Call:
-    return lambda channel: channel.exchange_declare(exchange.name, passive=True)
-
-
-def _look_queue(queue: DeclaredQueue) -> Call:
-    return lambda channel: channel.queue_declare(queue.name, passive=True)
-
-
-async def _attempt(connection: AbstractConnection, what: str, call: Call) -> None:
+async def _attempt(
+    connection: AbstractConnection, thing: Exchange | DeclaredQueue, *, passive: bool = False
+) -> None:
     """On a channel of its own: the broker closes it where it disagrees."""
+    what = f"{'queue' if isinstance(thing, DeclaredQueue) else 'exchange'} {thing.name}"
     async with open_channel(connection) as channel:
         try:
             async with asyncio.timeout(CALL_SECONDS):
-                await call(channel)
-        except aiormq.exceptions.ChannelPreconditionFailed as error:
-            raise Drift(f"{what}: {_difference(str(error))}; {MEND}") from None
-        except (aiormq.exceptions.AMQPError, OSError, TimeoutError, RuntimeError) as error:
-            raise BrokerLost(f"{what}: {error}") from error
-
-
-async def _exists(connection: AbstractConnection, what: str, call: Call) -> None:
-    async with open_channel(connection) as channel:
-        try:
-            async with asyncio.timeout(CALL_SECONDS):
-                await call(channel)
+                await _declaring(thing, passive=passive)(channel)
         except aiormq.exceptions.ChannelNotFoundEntity:
             raise Drift(f"{what} is missing; run `make topology`") from None
+        except aiormq.exceptions.ChannelPreconditionFailed as error:
+            raise Drift(f"{what}: {_difference(str(error))}; {MEND}") from None
         except (aiormq.exceptions.AMQPError, OSError, TimeoutError, RuntimeError) as error:
             raise BrokerLost(f"{what}: {error}") from error
 

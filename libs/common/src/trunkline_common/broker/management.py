@@ -127,7 +127,4 @@ def binding_drift(
         if row["destination_type"] == "queue" and row["source"] and row["destination"] in ours
     }
 
-    def order(binding: Binding) -> tuple[str, str, str]:
-        return binding.queue, binding.exchange, binding.key
-
-    return sorted(wanted - actual, key=order), sorted(actual - wanted, key=order)
+    return sorted(wanted - actual), sorted(actual - wanted)

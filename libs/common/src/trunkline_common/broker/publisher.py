@@ -28,8 +28,7 @@ class NotTaken(TrunklineError):
 
 
 class Publisher:
-    """One channel with confirms. After a deadline it is closed: its confirms can no longer be told
-    apart."""
+    """One channel with confirms; given up after a deadline, for what comes late confuses it."""
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel

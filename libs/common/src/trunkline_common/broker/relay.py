@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter as Counted
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -104,14 +105,15 @@ class Relay:
         held_back = [name for name, refusal in self._refused.items() if refusal.until > now]
         parameters = {"held_back": held_back, "batch": BATCH, "lease": LEASE_SECONDS}
         async with transaction(self._database) as session:
-            rows = (await session.execute(_CLAIM, parameters)).all()
-        return sorted(rows, key=lambda row: row.position)
+            rows = (await session.execute(_CLAIM, parameters)).mappings().all()
+        return sorted(rows, key=lambda row: int(row["position"]))
 
     def _message(self, row: Any) -> Outgoing:
-        trace, state = row.traceparent, row.tracestate
+        trace = row["traceparent"]
+        destination = f"{exchange_of(self._service)}:{row['name']}"
         span = tracer.start_span(
-            f"publish {exchange_of(self._service)}:{row.name}",
-            context=context_of(trace, state),
+            f"publish {destination}",
+            context=context_of(trace, row["tracestate"]),
             kind=SpanKind.PRODUCER,
         )
         if span.is_recording():
@@ -120,48 +122,30 @@ class Relay:
                     "messaging.system": "rabbitmq",
                     "messaging.operation.name": "publish",
                     "messaging.operation.type": "send",
-                    "messaging.destination.name": f"{exchange_of(self._service)}:{row.name}",
-                    "messaging.message.id": row.event_id,
-                    "messaging.message.conversation_id": row.correlation_id,
-                    CORRELATION: row.correlation_id,
+                    "messaging.destination.name": destination,
+                    "messaging.message.id": row["event_id"],
+                    "messaging.message.conversation_id": row["correlation_id"],
+                    CORRELATION: row["correlation_id"],
                 }
             )
             trace = traceparent_of(span)
         span.end()
-        wire = Wire(
-            event_id=row.event_id,
-            business_id=row.business_id,
-            name=row.name,
-            subject=row.subject,
-            payload=row.payload,
-            correlation_id=row.correlation_id,
-            occurred_at=row.occurred_at,
-            causation_id=row.causation_id,
-            sequence=row.sequence,
-            traceparent=trace,
-            tracestate=state,
-        )
-        return encode(wire, self._service)
+        said = {**row, "traceparent": trace}
+        del said["position"]
+        return encode(Wire(**said), self._service)
 
     async def _mark(
         self, rows: Sequence[Any], results: Sequence[NotTaken | BrokerLost | None]
     ) -> None:
-        sent: list[int] = []
-        unsent: list[int] = []
-        for row, result in zip(rows, results, strict=True):
-            if result is None:
-                sent.append(row.position)
-                self._refused.pop(row.name, None)
-                RELAYED.labels(row.name).inc()
-            else:
-                unsent.append(row.position)
-        self._hold_back(
-            {
-                row.name
-                for row, result in zip(rows, results, strict=True)
-                if isinstance(result, NotTaken)
-            }
-        )
+        ended = list(zip(rows, results, strict=True))
+        sent = [row["position"] for row, result in ended if result is None]
+        unsent = [row["position"] for row, result in ended if result is not None]
+        refused = {row["name"] for row, result in ended if isinstance(result, NotTaken)}
+        for name, count in Counted(row["name"] for row, result in ended if result is None).items():
+            RELAYED.labels(name).inc(count)
+            if name not in refused:
+                self._refused.pop(name, None)
+        self._hold_back(refused)
         async with transaction(self._database) as session:
             if sent:
                 await session.execute(_SENT, {"positions": sent})

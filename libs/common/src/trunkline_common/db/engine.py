@@ -48,11 +48,7 @@ async def open_database(
     pool_size: int = 8,
     settings: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Database]:
-    """Open the pool; `application` is what pg_stat_activity shows.
-
-    No connection is made here, so a process starts while the database is away and says so in its
-    readiness instead.
-    """
+    """Open the pool; `application` is what pg_stat_activity shows. Nothing is connected yet."""
     server_settings = {
         "application_name": application,
         "timezone": "UTC",

@@ -1,7 +1,6 @@
 """Who may do what: a schema, an owner and an application role for each service.
 
-Row-level security, the third role and its policies come with tenant isolation; the split of owner
-and application role is what they stand on.
+Row-level security comes with tenant isolation; this split of roles is what it stands on.
 """
 
 from __future__ import annotations

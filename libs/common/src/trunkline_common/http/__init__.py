@@ -9,12 +9,7 @@ from fastapi.telemetry import TelemetryConfig
 
 from trunkline_common.http.correlation import HEADER, Correlated
 from trunkline_common.http.health import Health, health_routes
-from trunkline_common.http.problems import (
-    MEDIA_TYPE,
-    Problem,
-    add_problem_handlers,
-    problem_response,
-)
+from trunkline_common.http.problems import Problem, add_problem_handlers
 from trunkline_common.http.requests import Limited
 from trunkline_common.telemetry import correlation_id
 
@@ -62,17 +57,4 @@ def create_app(
     return app
 
 
-__all__ = [
-    "BODY_LIMIT",
-    "HEADER",
-    "MEDIA_TYPE",
-    "Correlated",
-    "Health",
-    "Limited",
-    "Problem",
-    "add_problem_handlers",
-    "correlation_id",
-    "create_app",
-    "health_routes",
-    "problem_response",
-]
+__all__ = ["HEADER", "Health", "Problem", "correlation_id", "create_app", "health_routes"]

@@ -15,7 +15,6 @@ from sqlalchemy import text
 
 from trunkline_common.broker import Drift, probe
 from trunkline_common.db.engine import open_database
-from trunkline_common.db.migrate import migrate
 from trunkline_common.http import Health, create_app, health_routes
 from trunkline_common.http.server import serve_http
 from trunkline_common.loops import Stop
@@ -41,6 +40,8 @@ def run_service(service: Service[S], argv: Sequence[str] | None = None) -> int:
     program = f"trunkline_{service.name}"
     try:
         if options.command == "migrate":
+            from trunkline_common.db.migrate import migrate  # alembic is for nobody else
+
             prefix = str(service.settings.model_config.get("env_prefix", ""))
             owner = read_settings(MigrationSettings, prefix=prefix)
             migrate(owner.migration_database_url, service.migrations, schema=service.name)
@@ -51,7 +52,7 @@ def run_service(service: Service[S], argv: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"{program}: {error}\n")
         return BAD_SETTINGS_EXIT
     command = options.command or shared.service_role
-    drifts: list[str] = []
+    drift: BaseException | None = None
     chosen = _chosen(service, command, schedulers=shared.enable_schedulers)
     with setup(
         service.name,
@@ -64,19 +65,15 @@ def run_service(service: Service[S], argv: Sequence[str] | None = None) -> int:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 runner.run(_run(service, settings, chosen, telemetry))
         except* Drift as group:
-            drifts = [str(drift) for drift in _leaves(group)]
-    if drifts:
-        sys.stderr.write(f"{program}: {'; '.join(drifts)}\n")
-    return 1 if drifts else 0
+            drift = _first(group)
+    if drift:
+        sys.stderr.write(f"{program}: {drift}\n")
+    return 1 if drift else 0
 
 
-def _leaves(group: BaseExceptionGroup[Drift]) -> list[BaseException]:
-    """The errors of a group of groups."""
-    return [
-        leaf
-        for error in group.exceptions
-        for leaf in (_leaves(error) if isinstance(error, BaseExceptionGroup) else [error])
-    ]
+def _first(error: BaseException) -> BaseException:
+    """The first error of a group of groups."""
+    return _first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error
 
 
 def _parser(service: Service[S]) -> argparse.ArgumentParser:

@@ -12,7 +12,6 @@ from trunkline_common.telemetry.correlation import (
     correlation_id,
     current_correlation_id,
     new_correlation_id,
-    set_correlation_id,
 )
 from trunkline_common.telemetry.logs import setup_logs
 from trunkline_common.telemetry.redaction import redact
@@ -63,7 +62,6 @@ __all__ = [
     "link_to",
     "new_correlation_id",
     "redact",
-    "set_correlation_id",
     "setup",
     "span",
     "traceparent",

@@ -41,8 +41,3 @@ def correlated(value: str) -> Iterator[None]:
         yield
     finally:
         _current.reset(token)
-
-
-def set_correlation_id(value: str) -> None:
-    """The rest of this task's work belongs to this correlation id."""
-    _current.set(value)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Final
 
 import aiormq
@@ -32,14 +32,15 @@ class BrokerLost(TrunklineError):
     """The broker is away, or closed what we were using; what was in flight is unknown."""
 
 
-@contextlib.contextmanager
-def broker_call() -> Iterator[None]:
-    """Whatever a lost connection raises inside becomes `BrokerLost`.
+@contextlib.asynccontextmanager
+async def broker_call(seconds: float = CALL_SECONDS) -> AsyncIterator[None]:
+    """A deadline, and whatever a lost connection raises inside becomes `BrokerLost`.
 
     aiormq cancels the futures of a closed channel, which looks like a cancellation of our task.
     """
     try:
-        yield
+        async with asyncio.timeout(seconds):
+            yield
     except asyncio.CancelledError:
         task = asyncio.current_task()
         if task is not None and task.cancelling():
@@ -61,9 +62,8 @@ async def _close(resource: AbstractChannel | AbstractConnection) -> None:
 async def open_connection(url: str, name: str) -> AsyncIterator[AbstractConnection]:
     """A connection that an operator finds by its name."""
     address = URL(url).update_query(heartbeat=str(HEARTBEAT_SECONDS), name=name)
-    with broker_call():
-        async with asyncio.timeout(CONNECT_SECONDS):
-            connection = await aiormq.connect(address)
+    async with broker_call(CONNECT_SECONDS):
+        connection = await aiormq.connect(address)
     try:
         yield connection
     finally:
@@ -75,13 +75,12 @@ async def open_channel(
     connection: AbstractConnection, *, confirms: bool = False, prefetch: int | None = None
 ) -> AsyncIterator[AbstractChannel]:
     """A channel. With `confirms`, a message that no queue takes raises instead of vanishing."""
-    with broker_call():
-        async with asyncio.timeout(CALL_SECONDS):
-            channel = await connection.channel(
-                publisher_confirms=confirms, on_return_raises=confirms
-            )
-            if prefetch is not None:
-                await channel.basic_qos(prefetch_count=prefetch)
+    async with broker_call():
+        channel = await connection.channel(
+            publisher_confirms=confirms, on_return_raises=confirms
+        )
+        if prefetch is not None:
+            await channel.basic_qos(prefetch_count=prefetch)
     try:
         yield channel
     finally:

@@ -95,9 +95,8 @@ class Consumer:
                 lambda _: self._leave("the broker cancelled the consumer")
             )
             tag = f"{self._queue.name}:{new_event_id()}"  # fresh: brokers mix up used ones
-            with broker_call():
-                async with asyncio.timeout(CALL_SECONDS):
-                    await channel.basic_consume(self._queue.name, self._heard, consumer_tag=tag)
+            async with broker_call():
+                await channel.basic_consume(self._queue.name, self._heard, consumer_tag=tag)
             log.info("consumer.started", extra={"queue": self._queue.name})
             await self._consume(channel)
             await self._drain(channel, tag)
@@ -124,15 +123,13 @@ class Consumer:
                 await self._watch(channel)
 
     async def _watch(self, channel: AbstractChannel) -> None:
-        with broker_call():
-            async with asyncio.timeout(CALL_SECONDS):
-                await channel.queue_declare(self._queue.name, passive=True)
+        async with broker_call():
+            await channel.queue_declare(self._queue.name, passive=True)
 
     async def _drain(self, channel: AbstractChannel, tag: str) -> None:
         """Take nothing new, and finish what is here: giving it back would count as a failure."""
-        with broker_call():
-            async with asyncio.timeout(CALL_SECONDS):
-                await channel.basic_cancel(tag)
+        async with broker_call():
+            await channel.basic_cancel(tag)
         deadline = time.monotonic() + DRAIN_SECONDS
         while self._buffer and time.monotonic() < deadline and not self._gone:
             await self._work(channel)
@@ -148,9 +145,8 @@ class Consumer:
         # INVARIANT: acknowledged last. Batches are taken in order of delivery, so the last tag
         # covers this batch and what is settled already, and nothing else.
         last = max(tag_of(message) for message in taken)
-        with broker_call():
-            async with asyncio.timeout(CALL_SECONDS):
-                await channel.basic_ack(last, multiple=True)
+        async with broker_call():
+            await channel.basic_ack(last, multiple=True)
         for delivery in batch:
             self._count(delivery)
 

@@ -70,9 +70,8 @@ async def _letters(
 ) -> AsyncIterator[tuple[DeliveredMessage, Letter]]:
     """Each letter once, unacknowledged: what is not acknowledged stays, in its order."""
     for _ in range(LIMIT):
-        with broker_call():
-            async with asyncio.timeout(CALL_SECONDS):
-                message = await channel.basic_get(queue.dead_queue)
+        async with broker_call():
+            message = await channel.basic_get(queue.dead_queue)
         if not isinstance(message.delivery, Basic.GetOk):
             return
         yield message, read(message, queue)

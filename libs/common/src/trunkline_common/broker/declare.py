@@ -86,9 +86,8 @@ async def _state(connection: AbstractConnection, wanted: Layout) -> None:
         await _attempt(connection, thing)
     async with open_channel(connection) as channel:
         for binding in wanted.bindings:
-            with broker_call():
-                async with asyncio.timeout(CALL_SECONDS):
-                    await channel.queue_bind(binding.queue, binding.exchange, binding.key)
+            async with broker_call():
+                await channel.queue_bind(binding.queue, binding.exchange, binding.key)
 
 
 Call = Callable[[AbstractChannel], Awaitable[object]]

@@ -73,11 +73,10 @@ class Hints:
             open_channel(connection) as channel,
         ):
             channel.closing.add_done_callback(lambda _: bell.ring())
-            with broker_call():
-                async with asyncio.timeout(CALL_SECONDS):
-                    queue = await channel.queue_declare(exclusive=True, auto_delete=True)
-                    await channel.queue_bind(queue.queue or "", hints_of(self._service))
-                    await channel.basic_consume(queue.queue or "", on_message, no_ack=True)
+            async with broker_call():
+                queue = await channel.queue_declare(exclusive=True, auto_delete=True)
+                await channel.queue_bind(queue.queue or "", hints_of(self._service))
+                await channel.basic_consume(queue.queue or "", on_message, no_ack=True)
             while not stop.is_set() and not channel.is_closed:
                 bell.clear()
                 await stop.wait_or_ring(bell, 30)

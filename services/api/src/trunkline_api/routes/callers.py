@@ -20,8 +20,8 @@ _OPERATOR = HTTPBearer(scheme_name="operator", description="the operator's token
 Credential = HTTPAuthorizationCredentials | None
 
 
-def parts_of(request: Request) -> Parts:
-    """The parts that `routers` was built with."""
+async def parts_of(request: Request) -> Parts:
+    """The parts that `routers` was built with. Async, or every request would cross a thread."""
     parts: Parts = request.state.parts
     return parts
 

@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator
 
 import pytest
+from aio_pika import IncomingMessage
 from aiormq.abc import DeliveredMessage
 from pamqp.commands import Basic
 from pamqp.header import ContentHeader
@@ -25,12 +26,13 @@ from trunkline_common.testing import eventually
 
 def delivery(run_id: str) -> Delivery:
     message = encode(wire(progressed(run_id)), "outbound")
-    raw = DeliveredMessage(
+    frames = DeliveredMessage(
         delivery=Basic.Deliver("tag", 1, False, "", ""),
-        header=ContentHeader(properties=message.properties),
-        body=message.body,
+        header=ContentHeader(properties=message.message.properties),
+        body=message.message.body,
         channel=None,  # type: ignore[arg-type]  # a batch never answers the broker
     )
+    raw = IncomingMessage(frames)
     return Delivery(raw, decode(raw))
 
 

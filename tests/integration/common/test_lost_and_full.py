@@ -92,7 +92,7 @@ async def full_queue(broker: Broker) -> AsyncIterator[str]:
     """A queue that hears one type of event of one business, and refuses more of them."""
     name = "tests.full"
     async with broker.channel() as channel:
-        await channel.queue_declare(
+        queue = await channel.declare_queue(
             name,
             durable=True,
             arguments={
@@ -101,7 +101,7 @@ async def full_queue(broker: Broker) -> AsyncIterator[str]:
                 "x-max-length": 2,
             },
         )
-        await channel.queue_bind(name, "trunkline.outbound", f"biz_tiny.{RunProgressed.name}")
+        await queue.bind("trunkline.outbound", f"biz_tiny.{RunProgressed.name}")
         message = encode(wire(progressed("run_full"), business_id="biz_tiny"), "outbound")
         async with broker.publisher() as publisher:
             with pytest.raises(NotTaken, match="full"):  # noqa: PT012 - one of them is the one

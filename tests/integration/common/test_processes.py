@@ -149,7 +149,7 @@ async def test_drift_is_refused_with_the_queue_the_argument_and_the_command(
     await declared(broker)
     async with broker.channel() as channel:
         await channel.queue_delete(SHORT.name)
-        await channel.queue_declare(
+        await channel.declare_queue(
             SHORT.name, durable=True, arguments={"x-queue-type": "quorum", "x-max-length": 7}
         )
     try:

@@ -56,7 +56,7 @@ async def test_a_queue_that_differs_is_named_with_its_argument(
     async with broker.channel() as channel:
         await channel.queue_delete(SHORT.name)
         if arguments:
-            await channel.queue_declare(SHORT.name, durable=True, arguments=dict(arguments))
+            await channel.declare_queue(SHORT.name, durable=True, arguments=dict(arguments))
     try:
         with pytest.raises(Drift) as drift:
             await verify(broker.url, "outbound", (SHORT,))
@@ -75,7 +75,7 @@ async def test_an_exchange_that_differs_is_refused(broker: Broker) -> None:
     name = exchange_of("recordings")
     async with broker.channel() as channel:
         await channel.exchange_delete(name)
-        await channel.exchange_declare(name, exchange_type="fanout", durable=True)
+        await channel.declare_exchange(name, "fanout", durable=True)
     try:
         with pytest.raises(Drift, match=rf"exchange {name}: type should be topic and is fanout"):
             await verify(broker.url, "recordings")
@@ -91,8 +91,8 @@ async def test_bindings_that_differ_are_found_and_a_missing_one_is_made(broker: 
     extra = Binding("trunkline.messaging", queue, "*.too.much.v1")
     missing = Binding("trunkline.api", queue, heard)
     async with broker.channel() as channel:
-        await channel.queue_unbind(queue, missing.exchange, missing.key)
-        await channel.queue_bind(queue, extra.exchange, extra.key)
+        await (await channel.get_queue(queue, ensure=False)).unbind(missing.exchange, missing.key)
+        await (await channel.get_queue(queue, ensure=False)).bind(extra.exchange, extra.key)
     try:
         found = await asyncio.to_thread(binding_drift, broker.management_url, broker.vhost)
         assert found == ([missing], [extra])
@@ -101,7 +101,7 @@ async def test_bindings_that_differ_are_found_and_a_missing_one_is_made(broker: 
         assert found == ([], [extra])
     finally:
         async with broker.channel() as channel:
-            await channel.queue_unbind(queue, extra.exchange, extra.key)
+            await (await channel.get_queue(queue, ensure=False)).unbind(extra.exchange, extra.key)
 
 
 async def test_each_service_may_say_its_own_facts_and_no_others(broker: Broker) -> None:
@@ -151,13 +151,13 @@ async def test_dead_letters_are_listed_replayed_and_discarded(broker: Broker) ->
         said = wire(progressed(f"run_{number}"))
         ids.append(said.event_id)
         message = encode(said, "outbound")
-        headers = {**(message.properties.headers or {}), "x-attempt": 3, "x-reason": "gave up"}
+        headers = {**(message.message.headers or {}), "x-attempt": 3, "x-reason": "gave up"}
         await broker.put(
             SHORT.dead_queue,
-            message.body,
+            message.message.body,
             headers=headers,
             message_id=said.event_id,
-            message_type=said.name,
+            type=said.name,
         )
     letters = await work(broker.url, "list", (SHORT,))
     assert [(letter.id, letter.attempt, letter.reason) for letter in letters] == [
@@ -167,7 +167,7 @@ async def test_dead_letters_are_listed_replayed_and_discarded(broker: Broker) ->
     assert len(await work(broker.url, "discard", (SHORT,), ids[1])) == 1
     assert [letter.id for letter in await work(broker.url, "replay", (SHORT,), ids[2])] == [ids[2]]
     again = await broker.next_message(SHORT.name)
-    headers = dict(again.header.properties.headers or {})
+    headers = dict(again.headers or {})
     assert (headers["ce-id"], headers["x-attempt"]) == (ids[2], 1)
     assert "x-reason" not in headers
     await eventually(lambda: has(broker, SHORT.dead_queue, 1))

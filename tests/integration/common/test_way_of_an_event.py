@@ -7,7 +7,7 @@ import contextlib
 from typing import Any
 
 import pytest
-from aiormq.abc import DeliveredMessage
+from aio_pika.abc import AbstractIncomingMessage
 from sqlalchemy.ext.asyncio import AsyncSession
 from tests.integration.common.parts import (
     SHORT,
@@ -45,8 +45,8 @@ async def test_a_committed_fact_has_its_effect_once(database: Database, broker: 
     assert len(await applied(database, "run_a")) == 1
 
 
-def reason_of(dead: DeliveredMessage) -> str:
-    return str((dead.header.properties.headers or {})["x-reason"])
+def reason_of(dead: AbstractIncomingMessage) -> str:
+    return str((dead.headers or {})["x-reason"])
 
 
 async def test_a_rolled_back_fact_is_never_said(database: Database, broker: Broker) -> None:
@@ -109,7 +109,7 @@ async def test_the_ladder_ends_in_the_dead_queue_with_the_reason(
     await broker.publish(wire(progressed("run_d")), "outbound")
     async with consuming(database, broker, {RunProgressed: always_later}):
         dead = await broker.next_message(SHORT.dead_queue, within=15)
-    headers = dead.header.properties.headers or {}
+    headers = dead.headers or {}
     assert len(seen) == 3
     assert headers["x-attempt"] == 3
     assert headers["x-reason"] == "gave up after 3 attempts: the carrier is down, call +…78"
@@ -182,13 +182,17 @@ async def test_an_event_without_a_handler_is_dead(database: Database, broker: Br
     await declared(broker)
     started = wire(RunStarted(run_id="run_f", total=1, rejects=0))
     async with broker.channel() as channel:
-        await channel.queue_bind(SHORT.name, "trunkline.outbound", f"*.{RunStarted.name}")
+        await (await channel.get_queue(SHORT.name, ensure=False)).bind(
+            "trunkline.outbound", f"*.{RunStarted.name}"
+        )
     await broker.publish(started, "outbound")
     async with consuming(database, broker):
         dead = await broker.next_message(SHORT.dead_queue)
     assert "does not handle" in reason_of(dead)
     async with broker.channel() as channel:
-        await channel.queue_unbind(SHORT.name, "trunkline.outbound", f"*.{RunStarted.name}")
+        await (await channel.get_queue(SHORT.name, ensure=False)).unbind(
+            "trunkline.outbound", f"*.{RunStarted.name}"
+        )
 
 
 async def test_what_nobody_hears_is_seen_in_unrouted(broker: Broker) -> None:
@@ -198,12 +202,12 @@ async def test_what_nobody_hears_is_seen_in_unrouted(broker: Broker) -> None:
         object.__setattr__(message, "routing_key", "biz_1.nobody.hears.v1")
         await publisher.publish(message)
     found = await broker.next_message(UNROUTED_QUEUE)
-    assert found.header.properties.message_id == unheard.event_id
+    assert found.message_id == unheard.event_id
 
 
 async def test_parking_on_a_missing_queue_raises_instead_of_losing(broker: Broker) -> None:
     message = encode(wire(progressed("run_h")), "outbound")
-    lost = Outgoing("", "no.such.queue", message.properties, message.body, message.name)
+    lost = Outgoing("", "no.such.queue", message.message, message.name)
     async with broker.publisher() as publisher:
         with pytest.raises(NotTaken, match=r"no queue for no\.such\.queue"):
             await publisher.publish(lost)
@@ -230,7 +234,7 @@ async def test_without_its_rung_a_message_stays_where_it_is(
         assert await broker.is_empty(SHORT.dead_queue)
         await declared(broker)
         dead = await broker.next_message(SHORT.dead_queue, within=20)
-    assert (dead.header.properties.headers or {})["x-attempt"] == 3
+    assert (dead.headers or {})["x-attempt"] == 3
 
 
 async def test_publishing_after_the_channel_was_lost_says_so(broker: Broker) -> None:

@@ -118,9 +118,9 @@ async def test_from_the_request_to_the_facts_over_the_broker(
         await broker.publish(_wire(scene, reported), "api")
         second = await broker.next_message(topology.API_PROJECTIONS.name, within=30)
     assert accepted["message_id"] == json.loads(second.body)["message_id"] == asked.message_id
-    types = [m.header.properties.message_type for m in (first, second)]
+    types = [m.type for m in (first, second)]
     assert types == ["message.accepted.v1", "message.delivered.v1"]
-    assert second.header.properties.correlation_id == "corr-1"
+    assert second.correlation_id == "corr-1"
 
 
 def test_help_names_every_process() -> None:

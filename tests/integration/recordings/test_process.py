@@ -97,7 +97,7 @@ async def test_from_the_report_to_the_fact_over_the_broker(
         message = await broker.next_message(topology.API_PROJECTIONS.name, within=30)
     said = json.loads(message.body)
     assert (said["size"], said["sha256"]) == (len(AUDIO), scene.provider.sum)
-    assert message.header.properties.correlation_id == "corr-1"
+    assert message.correlation_id == "corr-1"
 
 
 def test_help_names_every_process() -> None:

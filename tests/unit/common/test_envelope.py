@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime
 
 import pytest
+from aio_pika import IncomingMessage
 from aiormq.abc import DeliveredMessage
 from cloudevents.core.bindings.rabbitmq import RabbitMQMessage, from_binary, to_binary
 from cloudevents.core.formats.json import JSONFormat
@@ -51,13 +52,15 @@ def wire(**changes: object) -> Wire:
     return Wire(**{**said, **changes})  # type: ignore[arg-type]  # of the test's own table
 
 
-def delivered(message: Outgoing) -> DeliveredMessage:
+def delivered(message: Outgoing) -> IncomingMessage:
     """What a consumer gets of it."""
-    return DeliveredMessage(
-        delivery=Basic.Deliver("tag", 1, False, message.exchange, message.routing_key),
-        header=ContentHeader(properties=message.properties),
-        body=message.body,
-        channel=None,  # type: ignore[arg-type]  # decoding has no use for it
+    return IncomingMessage(
+        DeliveredMessage(
+            delivery=Basic.Deliver("tag", 1, False, message.exchange, message.routing_key),
+            header=ContentHeader(properties=message.message.properties),
+            body=message.message.body,
+            channel=None,  # type: ignore[arg-type]  # decoding has no use for it
+        )
     )
 
 
@@ -86,17 +89,18 @@ def test_what_we_write_is_what_the_sdk_writes() -> None:
         ),
         JSONFormat(),
     )
-    headers = ours.properties.headers or {}
+    headers = ours.message.properties.headers or {}
     assert {k: v for k, v in headers.items() if k.startswith("ce-")} == sdk.headers
-    assert ours.properties.content_type == sdk.content_type
-    assert json.loads(ours.body) == json.loads(sdk.body)
+    assert ours.message.properties.content_type == sdk.content_type
+    assert json.loads(ours.message.body) == json.loads(sdk.body)
 
 
 def test_the_sdk_reads_what_we_write() -> None:
     ours = encode(wire(), "outbound")
-    headers = {name: str(value) for name, value in (ours.properties.headers or {}).items()}
+    headers = {name: str(value) for name, value in (ours.message.headers or {}).items()}
     event = from_binary(
-        RabbitMQMessage(headers, ours.properties.content_type, ours.body), JSONFormat()
+        RabbitMQMessage(headers, ours.message.properties.content_type, ours.message.body),
+        JSONFormat(),
     )
     assert event.get_type() == EVENT.name
     assert event.get_time() == AT
@@ -116,7 +120,7 @@ def test_what_is_said_is_what_is_heard() -> None:
         "trunkline.outbound",
         f"biz_1.{EVENT.name}",
     )
-    properties = message.properties
+    properties = message.message.properties
     assert (properties.message_id, properties.message_type) == (said.event_id, EVENT.name)
     assert (properties.correlation_id, properties.app_id) == ("cor_1", "trunkline-outbound")
     assert properties.delivery_mode == 2
@@ -139,7 +143,7 @@ def test_readers_ignore_what_they_do_not_know() -> None:
 )
 def test_a_missing_attribute_is_named(missing: str) -> None:
     message = encode(wire(), "outbound")
-    (message.properties.headers or {}).pop(missing)
+    (message.message.headers or {}).pop(missing)
     with pytest.raises(Undecodable, match=missing):
         decode(delivered(message))
 
@@ -147,28 +151,28 @@ def test_a_missing_attribute_is_named(missing: str) -> None:
 @pytest.mark.parametrize(("header", "value"), [("ce-time", "yesterday"), ("ce-sequence", "many")])
 def test_an_attribute_that_does_not_parse_is_refused(header: str, value: str) -> None:
     message = encode(wire(), "outbound")
-    (message.properties.headers or {})[header] = value
+    (message.message.headers or {})[header] = value
     with pytest.raises(Undecodable):
         decode(delivered(message))
 
 
 def test_a_parked_copy_is_the_same_event_one_attempt_later() -> None:
     message = encode(wire(), "outbound")
-    (message.properties.headers or {})["x-death"] = [{"count": 3}]
+    (message.message.headers or {})["x-death"] = [{"count": 3}]
     retry = parked(delivered(message), OUTBOUND_CONTROL, RetryIn(5, "to +4915112345678"))
     assert (retry.exchange, retry.routing_key) == ("", "outbound.control.retry.5s")
-    headers = retry.properties.headers or {}
+    headers = retry.message.headers or {}
     assert (headers["x-attempt"], headers["x-reason"]) == (2, "to +…78")
     assert "x-death" not in headers
     assert decode(delivered(retry)) == decode(delivered(message))
     dead = parked(delivered(retry), OUTBOUND_CONTROL, Dead("no"))
     assert (dead.exchange, dead.routing_key) == ("trunkline.dead", "outbound.control.dead")
-    assert (dead.properties.headers or {})["x-died-in"] == "outbound.control"
+    assert (dead.message.headers or {})["x-died-in"] == "outbound.control"
     assert attempt_of(delivered(dead)) == 2
 
 
 @pytest.mark.parametrize("attempt", [0, -1, "two", None])
 def test_a_strange_attempt_counts_as_the_first(attempt: object) -> None:
     message = encode(wire(), "outbound")
-    (message.properties.headers or {})["x-attempt"] = attempt  # type: ignore[assignment]  # strange
+    (message.message.headers or {})["x-attempt"] = attempt  # type: ignore[assignment]  # strange
     assert attempt_of(delivered(message)) == 1

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from aiormq.abc import DeliveredMessage
+from aio_pika.abc import AbstractIncomingMessage
 from opentelemetry.trace import Link, SpanKind, get_current_span
 from prometheus_client import Histogram
 from sqlalchemy.exc import DBAPIError, InterfaceError
@@ -59,7 +59,7 @@ class _TooSlow(Exception):
 class Delivery:
     """One delivery and what is known of it. `error` is what `settle` will be asked about."""
 
-    message: DeliveredMessage
+    message: AbstractIncomingMessage
     envelope: Envelope[Event] | None = None
     error: Exception | None = None
     duplicate: bool = field(default=False)

@@ -1,7 +1,7 @@
 """Connections and channels: opened with deadlines, closed for certain, never mended silently.
 
-aiormq itself, without aio-pika's robust layer: whoever loses a connection opens another one and
-knows that it did, because what was in flight on the old one has to be judged.
+aio-pika without its robust layer: whoever loses a connection opens another one and knows that it
+did, because what was in flight on the old one has to be judged.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ import logging
 from collections.abc import AsyncIterator
 from typing import Final
 
-import aiormq
-from aiormq.abc import AbstractChannel, AbstractConnection
+import aio_pika
+from aio_pika.abc import AbstractChannel, AbstractConnection
+from aio_pika.exceptions import AMQPError
 from yarl import URL
 
 from trunkline_common.outcomes import TrunklineError
@@ -36,7 +37,7 @@ class BrokerLost(TrunklineError):
 async def broker_call(seconds: float = CALL_SECONDS) -> AsyncIterator[None]:
     """A deadline, and whatever a lost connection raises inside becomes `BrokerLost`.
 
-    aiormq cancels the futures of a closed channel, which looks like a cancellation of our task.
+    The futures of a closed channel are cancelled, which looks like a cancellation of our task.
     """
     try:
         async with asyncio.timeout(seconds):
@@ -46,7 +47,7 @@ async def broker_call(seconds: float = CALL_SECONDS) -> AsyncIterator[None]:
         if task is not None and task.cancelling():
             raise
         raise BrokerLost("the channel was closed") from None
-    except (aiormq.exceptions.AMQPError, OSError, TimeoutError, RuntimeError) as error:
+    except (AMQPError, OSError, TimeoutError, RuntimeError) as error:
         raise BrokerLost(f"{type(error).__name__}: {error}") from error
 
 
@@ -54,7 +55,7 @@ async def _close(resource: AbstractChannel | AbstractConnection) -> None:
     try:
         async with asyncio.timeout(CLOSE_SECONDS):
             await resource.close()
-    except (aiormq.exceptions.AMQPError, OSError, TimeoutError, RuntimeError) as error:
+    except (AMQPError, OSError, TimeoutError, RuntimeError) as error:
         log.debug("broker.close_failed", extra={"error": repr(error)})
 
 
@@ -63,7 +64,7 @@ async def open_connection(url: str, name: str) -> AsyncIterator[AbstractConnecti
     """A connection that an operator finds by its name."""
     address = URL(url).update_query(heartbeat=str(HEARTBEAT_SECONDS), name=name)
     async with broker_call(CONNECT_SECONDS):
-        connection = await aiormq.connect(address)
+        connection = await aio_pika.connect(address)
     try:
         yield connection
     finally:
@@ -76,11 +77,9 @@ async def open_channel(
 ) -> AsyncIterator[AbstractChannel]:
     """A channel. With `confirms`, a message that no queue takes raises instead of vanishing."""
     async with broker_call():
-        channel = await connection.channel(
-            publisher_confirms=confirms, on_return_raises=confirms
-        )
+        channel = await connection.channel(publisher_confirms=confirms, on_return_raises=confirms)
         if prefetch is not None:
-            await channel.basic_qos(prefetch_count=prefetch)
+            await channel.set_qos(prefetch_count=prefetch)
     try:
         yield channel
     finally:

@@ -13,12 +13,11 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from aiormq.abc import AbstractChannel, DeliveredMessage
+from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
 from prometheus_client import Counter
 
 from trunkline_common.broker.batches import Batches, DatabaseAway, Delivery, Handlers
 from trunkline_common.broker.connect import (
-    CALL_SECONDS,
     BrokerLost,
     broker_call,
     open_channel,
@@ -66,7 +65,7 @@ class Consumer:
         self._name = name
         self._stop = stop
         self._bell = Flag()
-        self._buffer: deque[DeliveredMessage] = deque()
+        self._buffer: deque[AbstractIncomingMessage] = deque()
         self._gone: str | None = None
 
     async def run(self, url: str) -> None:
@@ -89,23 +88,24 @@ class Consumer:
             open_connection(url, f"{self._name}:{self._queue.name}") as connection,
             open_channel(connection, prefetch=self._queue.prefetch) as channel,
         ):
-            closing = channel.closing
-            closing.add_done_callback(lambda _: self._leave("the channel was closed"))
-            channel.on_consumer_cancel_callbacks.add(
+            channel.close_callbacks.add(lambda *_: self._leave("the channel was closed"))
+            beneath = await channel.get_underlay_channel()  # aio-pika's plain one does not tell
+            beneath.on_consumer_cancel_callbacks.add(
                 lambda _: self._leave("the broker cancelled the consumer")
             )
             tag = f"{self._queue.name}:{new_event_id()}"  # fresh: brokers mix up used ones
             async with broker_call():
-                await channel.basic_consume(self._queue.name, self._heard, consumer_tag=tag)
+                queue = await channel.get_queue(self._queue.name, ensure=False)
+                await queue.consume(self._heard, consumer_tag=tag)
             log.info("consumer.started", extra={"queue": self._queue.name})
             await self._consume(channel)
-            await self._drain(channel, tag)
+            await self._drain(queue, tag)
 
     def _leave(self, why: str) -> None:
         self._gone = why
         self._bell.ring()
 
-    async def _heard(self, message: DeliveredMessage) -> None:
+    async def _heard(self, message: AbstractIncomingMessage) -> None:
         self._buffer.append(message)
         self._bell.ring()
 
@@ -115,7 +115,7 @@ class Consumer:
             if self._gone:
                 raise BrokerLost(self._gone)
             if self._buffer:
-                await self._work(channel)
+                await self._work()
                 continue
             heard = time.monotonic()
             await self._stop.wait_or_ring(self._bell, WATCH_SECONDS)
@@ -124,17 +124,17 @@ class Consumer:
 
     async def _watch(self, channel: AbstractChannel) -> None:
         async with broker_call():
-            await channel.queue_declare(self._queue.name, passive=True)
+            await channel.declare_queue(self._queue.name, passive=True)
 
-    async def _drain(self, channel: AbstractChannel, tag: str) -> None:
+    async def _drain(self, queue: AbstractQueue, tag: str) -> None:
         """Take nothing new, and finish what is here: giving it back would count as a failure."""
         async with broker_call():
-            await channel.basic_cancel(tag)
+            await queue.cancel(tag)
         deadline = time.monotonic() + DRAIN_SECONDS
         while self._buffer and time.monotonic() < deadline and not self._gone:
-            await self._work(channel)
+            await self._work()
 
-    async def _work(self, channel: AbstractChannel) -> None:
+    async def _work(self) -> None:
         """One batch from the buffer to its acknowledgement."""
         taken = [self._buffer.popleft() for _ in range(min(BATCH, len(self._buffer)))]
         batch = [self._decoded(message) for message in taken]
@@ -144,13 +144,12 @@ class Consumer:
         await self._park([(d, s) for d in batch if not isinstance(s := self._fate(d), Done)])
         # INVARIANT: acknowledged last. Batches are taken in order of delivery, so the last tag
         # covers this batch and what is settled already, and nothing else.
-        last = max(tag_of(message) for message in taken)
         async with broker_call():
-            await channel.basic_ack(last, multiple=True)
+            await max(taken, key=tag_of).ack(multiple=True)
         for delivery in batch:
             self._count(delivery)
 
-    def _decoded(self, message: DeliveredMessage) -> Delivery:
+    def _decoded(self, message: AbstractIncomingMessage) -> Delivery:
         if was_redelivered(message):
             REDELIVERED.labels(self._queue.name).inc()
         try:
@@ -216,8 +215,8 @@ class Consumer:
             name,
             extra={
                 "queue": self._queue.name,
-                "event": delivery.message.header.properties.message_type,
-                "event_id": delivery.message.header.properties.message_id,
+                "event": delivery.message.type,
+                "event_id": delivery.message.message_id,
                 "attempt": attempt_of(delivery.message),
                 "reason": settlement.reason,
             },

@@ -13,16 +13,14 @@ from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from aiormq.abc import AbstractChannel, DeliveredMessage
-from pamqp.commands import Basic
+from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
 from trunkline_common.broker.connect import (
-    CALL_SECONDS,
     broker_call,
     open_channel,
     open_connection,
 )
-from trunkline_common.broker.envelope import ATTEMPT, REASON, Outgoing, headers_of, tag_of
+from trunkline_common.broker.envelope import ATTEMPT, REASON, Outgoing, headers_of
 from trunkline_common.broker.parking import DIED_IN, copied, open_parking
 from trunkline_common.outcomes import TrunklineError
 from trunkline_common.telemetry import redact
@@ -46,15 +44,15 @@ class Letter:
     body: str
 
 
-def read(message: DeliveredMessage, queue: Queue) -> Letter:
+def read(message: AbstractIncomingMessage, queue: Queue) -> Letter:
     """The letter in a message, as far as it can be read."""
-    headers, properties = headers_of(message), message.header.properties
+    headers = headers_of(message)
     limited = "x-death" in headers and REASON not in headers
     attempt = headers.get(ATTEMPT, 1)
     return Letter(
         queue=queue.name,
-        id=str(headers.get("ce-id") or properties.message_id or ""),
-        event=str(headers.get("ce-type") or properties.message_type or ""),
+        id=str(headers.get("ce-id") or message.message_id or ""),
+        event=str(headers.get("ce-type") or message.type or ""),
         business_id=str(headers.get("ce-businessid", "")),
         correlation_id=str(headers.get("ce-correlationid", "")),
         attempt=attempt if isinstance(attempt, int) else 1,
@@ -67,12 +65,13 @@ def read(message: DeliveredMessage, queue: Queue) -> Letter:
 
 async def _letters(
     channel: AbstractChannel, queue: Queue
-) -> AsyncIterator[tuple[DeliveredMessage, Letter]]:
+) -> AsyncIterator[tuple[AbstractIncomingMessage, Letter]]:
     """Each letter once, unacknowledged: what is not acknowledged stays, in its order."""
     for _ in range(LIMIT):
         async with broker_call():
-            message = await channel.basic_get(queue.dead_queue)
-        if not isinstance(message.delivery, Basic.GetOk):
+            dead = await channel.get_queue(queue.dead_queue, ensure=False)
+            message = await dead.get(fail=False)
+        if message is None:
             return
         yield message, read(message, queue)
 
@@ -94,12 +93,12 @@ async def work(
                     if action == "replay":
                         await park(_revived(message, queue))
                     if action in {"replay", "discard"}:
-                        await channel.basic_ack(tag_of(message))
+                        await message.ack()
                     done.append(letter)
     return done
 
 
-def _revived(message: DeliveredMessage, queue: Queue) -> Outgoing:
+def _revived(message: AbstractIncomingMessage, queue: Queue) -> Outgoing:
     """A copy for the work queue, as if it came for the first time; the inbox still knows it."""
     left = {ATTEMPT, REASON, DIED_IN}
     headers: dict[str, Any] = {
@@ -108,7 +107,7 @@ def _revived(message: DeliveredMessage, queue: Queue) -> Outgoing:
         if name not in left and not name.startswith("x-")
     }
     headers[ATTEMPT] = 1
-    return Outgoing("", queue.name, copied(message, headers), message.body, queue.name)
+    return Outgoing("", queue.name, copied(message, headers), queue.name)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -11,8 +11,8 @@ import re
 import sys
 from collections.abc import Awaitable, Callable
 
-import aiormq
-from aiormq.abc import AbstractChannel, AbstractConnection
+from aio_pika.abc import AbstractChannel, AbstractConnection
+from aio_pika.exceptions import AMQPError, ChannelNotFoundEntity, ChannelPreconditionFailed
 from pamqp.common import FieldTable
 
 from trunkline_common.broker.connect import (
@@ -87,7 +87,8 @@ async def _state(connection: AbstractConnection, wanted: Layout) -> None:
     async with open_channel(connection) as channel:
         for binding in wanted.bindings:
             async with broker_call():
-                await channel.queue_bind(binding.queue, binding.exchange, binding.key)
+                queue = await channel.get_queue(binding.queue, ensure=False)
+                await queue.bind(binding.exchange, binding.key)
 
 
 Call = Callable[[AbstractChannel], Awaitable[object]]
@@ -97,12 +98,12 @@ def _declaring(thing: Exchange | DeclaredQueue, *, passive: bool = False) -> Cal
     """The call that declares it, or that only asks whether it is there."""
     arguments: FieldTable | None = None if passive else dict(thing.arguments)
     if isinstance(thing, DeclaredQueue):
-        return lambda channel: channel.queue_declare(
+        return lambda channel: channel.declare_queue(
             thing.name, durable=True, passive=passive, arguments=arguments
         )
-    return lambda channel: channel.exchange_declare(
+    return lambda channel: channel.declare_exchange(
         thing.name,
-        exchange_type=thing.kind,
+        thing.kind,
         durable=True,
         passive=passive,
         arguments=arguments,
@@ -118,11 +119,11 @@ async def _attempt(
         try:
             async with asyncio.timeout(CALL_SECONDS):
                 await _declaring(thing, passive=passive)(channel)
-        except aiormq.exceptions.ChannelNotFoundEntity:
+        except ChannelNotFoundEntity:
             raise Drift(f"{what} is missing; run `make topology`") from None
-        except aiormq.exceptions.ChannelPreconditionFailed as error:
+        except ChannelPreconditionFailed as error:
             raise Drift(f"{what}: {_difference(str(error))}; {MEND}") from None
-        except (aiormq.exceptions.AMQPError, OSError, TimeoutError, RuntimeError) as error:
+        except (AMQPError, OSError, TimeoutError, RuntimeError) as error:
             raise BrokerLost(f"{what}: {error}") from error
 
 

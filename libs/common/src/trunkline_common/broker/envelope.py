@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from aiormq.abc import DeliveredMessage
-from pamqp.commands import Basic
+from aio_pika import DeliveryMode, Message
+from aio_pika.abc import AbstractIncomingMessage
 from pydantic import ValidationError
 
 from trunkline_common.contracts import EVENTS
@@ -26,8 +26,6 @@ CONTENT_TYPE: Final = "application/json"
 SEQUENCE_DIGITS: Final = 20  # the CloudEvents extension compares sequences as strings
 MAX_BYTES: Final = 128 * 1024
 
-_PERSISTENT: Final = 2
-
 
 class Undecodable(Refuse):
     """Not an event of ours: it goes to the dead queue with this reason."""
@@ -39,8 +37,7 @@ class Outgoing:
 
     exchange: str
     routing_key: str
-    properties: Basic.Properties
-    body: bytes
+    message: Message
     name: str  # of its event, for whoever counts and backs off
 
 
@@ -82,41 +79,42 @@ def encode(wire: Wire, service: str) -> Outgoing:
     }
     headers: dict[str, Any] = {name: value for name, value in attributes.items() if value}
     headers[ATTEMPT] = 1
-    properties = Basic.Properties(
+    message = Message(
+        wire.payload.encode(),
         content_type=CONTENT_TYPE,
-        delivery_mode=_PERSISTENT,
+        delivery_mode=DeliveryMode.PERSISTENT,
         message_id=wire.event_id,
-        message_type=wire.name,
+        type=wire.name,
         correlation_id=wire.correlation_id[:255],
         timestamp=at.replace(microsecond=0),
         app_id=f"trunkline-{service}",
         headers=headers,
     )
     key = routing_key(wire.business_id, wire.name)
-    return Outgoing(exchange_of(service), key, properties, wire.payload.encode(), wire.name)
+    return Outgoing(exchange_of(service), key, message, wire.name)
 
 
-def headers_of(message: DeliveredMessage) -> Mapping[str, Any]:
-    return message.header.properties.headers or {}
+def headers_of(message: AbstractIncomingMessage) -> Mapping[str, Any]:
+    return message.headers or {}
 
 
-def attempt_of(message: DeliveredMessage) -> int:
+def attempt_of(message: AbstractIncomingMessage) -> int:
     """Which attempt this delivery is, from 1. Our own count: brokers disagree about theirs."""
     attempt = headers_of(message).get(ATTEMPT, 1)
     return attempt if isinstance(attempt, int) and attempt > 0 else 1
 
 
-def tag_of(message: DeliveredMessage) -> int:
+def tag_of(message: AbstractIncomingMessage) -> int:
     """What a delivery is acknowledged by, within its channel."""
-    return int(getattr(message.delivery, "delivery_tag", 0))
+    return message.delivery_tag or 0
 
 
-def was_redelivered(message: DeliveredMessage) -> bool:
+def was_redelivered(message: AbstractIncomingMessage) -> bool:
     """Whether the broker has handed it out before."""
-    return bool(getattr(message.delivery, "redelivered", False))
+    return bool(message.redelivered)
 
 
-def decode(message: DeliveredMessage) -> Envelope[Event]:
+def decode(message: AbstractIncomingMessage) -> Envelope[Event]:
     """The event of a delivery, or `Undecodable` with the reason."""
     headers = headers_of(message)
     if headers.get("ce-specversion") != "1.0":

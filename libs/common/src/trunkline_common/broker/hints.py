@@ -5,16 +5,14 @@ Losing one costs latency; whoever waits for it also looks at the tables on a clo
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable
 from typing import Final
 
-from aiormq.abc import DeliveredMessage
-from pamqp.commands import Basic
+from aio_pika import DeliveryMode, Message
+from aio_pika.abc import AbstractIncomingMessage
 
 from trunkline_common.broker.connect import (
-    CALL_SECONDS,
     BrokerLost,
     broker_call,
     open_channel,
@@ -29,7 +27,6 @@ from trunkline_common.topology import hints_of
 log = logging.getLogger(__name__)
 
 MAX_BYTES: Final = 1024
-_TRANSIENT: Final = 1
 
 
 class Hints:
@@ -41,10 +38,12 @@ class Hints:
 
     async def publish(self, link: PublishLink, text: str) -> bool:
         """Say it to every process that listens; whether the broker took it. Never raises."""
-        properties = Basic.Properties(delivery_mode=_TRANSIENT, content_type="text/plain")
-        message = Outgoing(
-            hints_of(self._service), "", properties, text.encode()[:MAX_BYTES], "hint"
+        said = Message(
+            text.encode()[:MAX_BYTES],
+            delivery_mode=DeliveryMode.NOT_PERSISTENT,
+            content_type="text/plain",
         )
+        message = Outgoing(hints_of(self._service), "", said, "hint")
         try:
             await (await link.publisher()).publish(message)
         except (BrokerLost, NotTaken):
@@ -64,7 +63,7 @@ class Hints:
                 await stop.wait(backoff(failures))
 
     async def _session(self, heard: Callable[[str], None], stop: Stop) -> None:
-        async def on_message(message: DeliveredMessage) -> None:
+        async def on_message(message: AbstractIncomingMessage) -> None:
             heard(message.body.decode("utf-8", "replace"))
 
         bell, name = Flag(), f"trunkline_{self._service}:hints"
@@ -72,11 +71,12 @@ class Hints:
             open_connection(self._url, name) as connection,
             open_channel(connection) as channel,
         ):
-            channel.closing.add_done_callback(lambda _: bell.ring())
+            channel.close_callbacks.add(lambda *_: bell.ring())
             async with broker_call():
-                queue = await channel.queue_declare(exclusive=True, auto_delete=True)
-                await channel.queue_bind(queue.queue or "", hints_of(self._service))
-                await channel.basic_consume(queue.queue or "", on_message, no_ack=True)
+                exchange = await channel.get_exchange(hints_of(self._service), ensure=False)
+                queue = await channel.declare_queue(exclusive=True, auto_delete=True)
+                await queue.bind(exchange)
+                await queue.consume(on_message, no_ack=True)
             while not stop.is_set() and not channel.is_closed:
                 bell.clear()
                 await stop.wait_or_ring(bell, 30)

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-from aiormq.abc import DeliveredMessage
-from pamqp.commands import Basic
+from aio_pika import DeliveryMode, Message
+from aio_pika.abc import AbstractIncomingMessage
 
 from trunkline_common.broker.connect import open_connection
 from trunkline_common.broker.envelope import ATTEMPT, REASON, Outgoing, attempt_of, headers_of
@@ -18,10 +18,9 @@ from trunkline_common.topology import DEAD_EXCHANGE, Queue
 
 DIED_IN: Final = "x-died-in"
 _REASON_LENGTH: Final = 500
-_PERSISTENT: Final = 2
 
 
-def parked(message: DeliveredMessage, queue: Queue, settlement: RetryIn | Dead) -> Outgoing:
+def parked(message: AbstractIncomingMessage, queue: Queue, settlement: RetryIn | Dead) -> Outgoing:
     """The copy that takes a delivery's place elsewhere; attributes and body are the same."""
     headers: dict[str, Any] = {
         name: value
@@ -37,21 +36,21 @@ def parked(message: DeliveredMessage, queue: Queue, settlement: RetryIn | Dead) 
         headers[ATTEMPT] = attempt
         headers[DIED_IN] = queue.name
         exchange, key = DEAD_EXCHANGE, queue.dead_queue
-    return Outgoing(exchange, key, copied(message, headers), message.body, queue.name)
+    return Outgoing(exchange, key, copied(message, headers), queue.name)
 
 
-def copied(message: DeliveredMessage, headers: dict[str, Any]) -> Basic.Properties:
-    """The properties of a copy. No expiration and no user id: those were the original's own."""
-    original = message.header.properties
-    return Basic.Properties(
-        content_type=original.content_type,
-        content_encoding=original.content_encoding,
-        delivery_mode=_PERSISTENT,
-        message_id=original.message_id,
-        message_type=original.message_type,
-        correlation_id=original.correlation_id,
-        timestamp=original.timestamp,
-        app_id=original.app_id,
+def copied(message: AbstractIncomingMessage, headers: dict[str, Any]) -> Message:
+    """The copy itself. No expiration and no user id: those were the original's own."""
+    return Message(
+        message.body,
+        content_type=message.content_type,
+        content_encoding=message.content_encoding,
+        delivery_mode=DeliveryMode.PERSISTENT,
+        message_id=message.message_id,
+        type=message.type,
+        correlation_id=message.correlation_id,
+        timestamp=message.timestamp,
+        app_id=message.app_id,
         headers=headers,
     )
 

@@ -6,11 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from types import TracebackType
-from typing import Final, Self, cast
+from typing import Final, Self
 
-import aiormq
-from aiormq.abc import AbstractConnection
-from aiormq.channel import Channel
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange
+from aio_pika.exceptions import DeliveryError, PublishError
 from pamqp.commands import Basic
 from prometheus_client import Counter
 
@@ -30,8 +29,9 @@ class NotTaken(TrunklineError):
 class Publisher:
     """One channel with confirms; given up after a deadline, for what comes late confuses it."""
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: AbstractChannel) -> None:
         self._channel = channel
+        self._exchanges: dict[str, AbstractExchange] = {"": channel.default_exchange}
         self._lost = False
 
     @property
@@ -43,7 +43,7 @@ class Publisher:
         if self.lost:
             raise BrokerLost("the publishing channel is closed")
         try:
-            with broker_call():
+            async with broker_call(PUBLISH_SECONDS):
                 await self._confirmed(message)
         except BrokerLost:
             self._lost = True
@@ -55,24 +55,24 @@ class Publisher:
 
     async def _confirmed(self, message: Outgoing) -> None:
         try:
-            async with asyncio.timeout(PUBLISH_SECONDS):
-                answer = await self._channel.basic_publish(
-                    message.body,
-                    exchange=message.exchange,
-                    routing_key=message.routing_key,
-                    properties=message.properties,
-                    mandatory=True,
-                    wait=False,
-                )
-        except aiormq.exceptions.PublishError:
+            exchange = await self._exchange(message.exchange)
+            answer = await exchange.publish(message.message, message.routing_key, mandatory=True)
+        except PublishError:
             PUBLISHED.labels("returned").inc()
             raise NotTaken(f"no queue for {message.routing_key}") from None
-        except aiormq.exceptions.DeliveryError:
+        except DeliveryError:
             PUBLISHED.labels("nacked").inc()
             raise NotTaken(f"refused by the broker: a queue of {message.name} is full") from None
         if not isinstance(answer, Basic.Ack):
             raise NotTaken(f"not confirmed: {answer!r}")
         PUBLISHED.labels("confirmed").inc()
+
+    async def _exchange(self, name: str) -> AbstractExchange:
+        """An exchange by its name; that it exists is for `verify` to see, not for each message."""
+        known = self._exchanges.get(name)
+        if known is None:
+            known = self._exchanges[name] = await self._channel.get_exchange(name, ensure=False)
+        return known
 
     async def publish_all(self, messages: Sequence[Outgoing]) -> list[NotTaken | BrokerLost | None]:
         """Publish pipelined; what became of each. No two may carry the same message id."""
@@ -94,7 +94,7 @@ class Publisher:
 async def open_publisher(connection: AbstractConnection) -> AsyncIterator[Publisher]:
     """A publisher on a channel of its own: an error closes nobody else's."""
     async with open_channel(connection, confirms=True) as channel:
-        yield Publisher(cast("Channel", channel))  # the abstract one hides `wait`
+        yield Publisher(channel)
 
 
 class PublishLink:

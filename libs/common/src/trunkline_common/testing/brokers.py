@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from aiormq.abc import AbstractChannel, AbstractConnection, DeliveredMessage
-from pamqp.commands import Basic
+from aio_pika import DeliveryMode, Message
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
 
 from trunkline_common.broker.connect import open_channel, open_connection
 from trunkline_common.broker.declare import declare
@@ -56,36 +56,36 @@ class Broker:
 
     async def put(self, queue: str, body: bytes, **properties: Any) -> None:
         """Put any bytes into a queue, as somebody who does not know our rules."""
-        made = Basic.Properties(delivery_mode=2, **properties)
+        made = Message(body, delivery_mode=DeliveryMode.PERSISTENT, **properties)
         async with self.publisher() as publisher:
-            await publisher.publish(Outgoing("", queue, made, body, "raw"))
+            await publisher.publish(Outgoing("", queue, made, "raw"))
 
     async def depth(self, queue: str) -> int:
         """How many messages wait there now."""
         async with self.channel() as channel:
-            declared = await channel.queue_declare(queue, passive=True)
-        return declared.message_count or 0
+            declared = await channel.declare_queue(queue, passive=True)
+        return declared.declaration_result.message_count or 0
 
     async def is_empty(self, *queues: str) -> bool:
         return not any([await self.depth(queue) for queue in queues])
 
-    async def next_message(self, queue: str, within: float = 10.0) -> DeliveredMessage:
+    async def next_message(self, queue: str, within: float = 10.0) -> AbstractIncomingMessage:
         """Take the next message out; the test fails if none comes."""
 
-        async def taken() -> DeliveredMessage | bool:
+        async def taken() -> AbstractIncomingMessage | bool:
             async with self.channel() as channel:
-                message = await channel.basic_get(queue, no_ack=True)
-            return message if isinstance(message.delivery, Basic.GetOk) else False
+                there = await channel.get_queue(queue, ensure=False)
+                return await there.get(no_ack=True, fail=False) or False
 
         found = await eventually(taken, within, what=f"a message in {queue}")
-        assert isinstance(found, DeliveredMessage)  # noqa: S101 - eventually said so
+        assert isinstance(found, AbstractIncomingMessage)  # noqa: S101 - eventually said so
         return found
 
     async def purge(self, queues: tuple[Queue, ...] = QUEUES) -> None:
         """Nothing left of the last test."""
         async with self.channel() as channel:
             for queue in layout(queues).queues:
-                await channel.queue_purge(queue.name)
+                await (await channel.get_queue(queue.name, ensure=False)).purge()
 
     def connections(self, named: str) -> list[dict[str, Any]]:
         """The connections whose client-given name contains this; the broker lists them late."""

@@ -127,9 +127,7 @@ async def test_many_at_once_never_take_more_than_the_room(scene: Scene) -> None:
     run_id = await scene.start_run(80, concurrent=5)
     taken = [await claim(scene, run_id, f"w{n}") for n in range(8)]
     async with asyncio.TaskGroup() as group:
-        intents = [
-            group.create_task(intend(scene, each, f"w{n}")) for n, each in enumerate(taken)
-        ]
+        intents = [group.create_task(intend(scene, each, f"w{n}")) for n, each in enumerate(taken)]
     assert sum(len(each.result().granted) for each in intents) <= 5
     assert await scene.value("SELECT max(in_use) FROM limits") == await scene.value(
         "SELECT count(*) FROM slots"

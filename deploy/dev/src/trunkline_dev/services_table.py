@@ -1,4 +1,4 @@
-"""The README's table of services, made from the topology and the contracts so that it cannot lie."""
+"""The README's table of services, made from topology and contracts so that it cannot lie."""
 
 from __future__ import annotations
 
@@ -23,4 +23,4 @@ def table() -> str:
 
 
 if __name__ == "__main__":
-    print(table())  # noqa: T201 - a command's answer
+    print(table())

@@ -76,8 +76,17 @@ async def on_audience_closed(session: AsyncSession, envelope: Envelope[RunAudien
 
 async def on_call_status(session: AsyncSession, envelope: Envelope[CallStatusReported]) -> None:
     """Keep what the provider said; the fold applies it."""
-    event = envelope.event
-    said = CallEvent(
+    await events.keep_call_event(
+        session,
+        _said(envelope.event),
+        business_id=envelope.business_id,
+        account=envelope.event.account,
+        event_id=envelope.id,
+    )
+
+
+def _said(event: CallStatusReported) -> CallEvent:
+    return CallEvent(
         attempt_id=event.attempt_id,
         provider_id=event.provider_call_id,
         status=event.status,
@@ -85,13 +94,6 @@ async def on_call_status(session: AsyncSession, envelope: Envelope[CallStatusRep
         duration=event.duration,
         answered_by=event.answered_by,
         code=event.error_code or event.sip_code,
-    )
-    await events.keep_call_event(
-        session,
-        said,
-        business_id=envelope.business_id,
-        account=event.account,
-        event_id=envelope.id,
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import subprocess
 import sys
 
@@ -26,11 +25,9 @@ def run(args: argparse.Namespace) -> int:
     stack = Stack(checkout_root(), Options(instance=INSTANCE))
     if not stack.attach():
         raise CannotGoOn("nothing runs: start it with `make up`")
+    action, *rest = args.words or ["list"]
     command = [sys.executable, "-m", "trunkline_common.broker.dead_letters"]
     done = subprocess.run(
-        [*command, *(args.words or ["list"])],
-        env={**os.environ, "TRUNKLINE_BROKER_URL": stack.layout.broker_url},
-        check=False,
-        timeout=_SECONDS,
+        [*command, action, stack.layout.broker_url, *rest], check=False, timeout=_SECONDS
     )
     return done.returncode

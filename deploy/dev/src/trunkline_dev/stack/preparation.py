@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import http.client
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
-from http.client import MULTIPLE_CHOICES, NOT_FOUND, OK
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 import asyncpg
 
-from trunkline_common.broker.declare import declare
+from trunkline_common.broker.connect import BrokerLost
+from trunkline_common.broker.declare import Drift, declare
+from trunkline_common.broker.management import Management
 from trunkline_common.db.roles import bootstrap
 from trunkline_dev.refusals import CannotGoOn
 from trunkline_dev.stack.layout import Layout
@@ -22,7 +20,6 @@ from trunkline_dev.stack.options import SERVICES
 
 _SECONDS = 120.0
 _CONNECT_SECONDS = 10.0
-_MANAGEMENT_SECONDS = 15.0
 
 
 def prepare_database(layout: Layout) -> None:
@@ -61,31 +58,21 @@ def migrate(layout: Layout, service: str) -> None:
 
 def prepare_broker(layout: Layout) -> None:
     """Make the instance's virtual host and everything that topology names in it."""
-    vhost = quote(layout.vhost, safe="")
-    user = urlsplit(layout.servers.amqp_url).username or "guest"
-    if layout.options.fresh:
-        _manage(layout, "DELETE", f"/api/vhosts/{vhost}", b"", also=NOT_FOUND)
-    _manage(layout, "PUT", f"/api/vhosts/{vhost}", b"{}")
-    _manage(
-        layout,
-        "PUT",
-        f"/api/permissions/{vhost}/{user}",
-        b'{"configure": ".*", "write": ".*", "read": ".*"}',
-    )
-    asyncio.run(declare(layout.broker_url))
+    management = Management(_with_account(layout))
+    user = unquote(urlsplit(layout.servers.amqp_url).username or "guest")
+    everything = {"configure": ".*", "write": ".*", "read": ".*"}
+    try:
+        if layout.options.fresh:
+            management.call("DELETE", "vhosts", layout.vhost)
+        management.call("PUT", "vhosts", layout.vhost, body={})
+        management.call("PUT", "permissions", layout.vhost, user, body=everything)
+        asyncio.run(declare(layout.broker_url))
+    except (BrokerLost, Drift) as error:
+        raise CannotGoOn(f"topology: {error}") from error
 
 
-def _manage(layout: Layout, method: str, path: str, body: bytes, *, also: int = OK) -> None:
-    account, door = urlsplit(layout.servers.amqp_url), urlsplit(layout.servers.management_url)
-    pair = f"{unquote(account.username or 'guest')}:{unquote(account.password or 'guest')}"
-    kind = http.client.HTTPSConnection if door.scheme == "https" else http.client.HTTPConnection
-    with closing(kind(door.hostname or "", door.port, timeout=_MANAGEMENT_SECONDS)) as connection:
-        headers = {
-            "Authorization": "Basic " + base64.b64encode(pair.encode()).decode(),
-            "Content-Type": "application/json",
-        }
-        connection.request(method, door.path.rstrip("/") + path, body=body, headers=headers)
-        answer = connection.getresponse()
-        answer.read()
-        if answer.status >= MULTIPLE_CHOICES and answer.status != also:
-            raise CannotGoOn(f"RabbitMQ's management API answered {answer.status} to {path}")
+def _with_account(layout: Layout) -> str:
+    """The management URL with the account that the AMQP URL has."""
+    account = urlsplit(layout.servers.amqp_url).netloc.rpartition("@")[0]
+    parts = urlsplit(layout.servers.management_url)
+    return urlunsplit(parts._replace(netloc=f"{account}@{parts.netloc.rpartition('@')[2]}"))

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from trunkline_dev.checkout import checkout_root
 from trunkline_dev.servers.command import given_by
+from trunkline_dev.servers.state import exclusive
 from trunkline_dev.settings import Settings
 from trunkline_dev.stack import compose
 from trunkline_dev.stack.options import SANDBOX, Options
@@ -34,7 +35,8 @@ def run(args: argparse.Namespace) -> int:
     console = Console()
     options = Options(instance=INSTANCE, given=given_by(Settings()))
     try:
-        with rows_on(console) as rows:
+        lock = checkout_root() / ".local" / f"{INSTANCE}.run"
+        with exclusive(lock, within=1.0), rows_on(console) as rows:
             stack = Stack(checkout_root(), options, rows)
             stack.start()
     except StackFailed as failure:

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from types import TracebackType
 from typing import Final, Self
 
-from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange
+from aio_pika.abc import AbstractChannel, AbstractConnection
 from aio_pika.exceptions import DeliveryError, PublishError
 from pamqp.commands import Basic
 from prometheus_client import Counter
@@ -31,7 +31,6 @@ class Publisher:
 
     def __init__(self, channel: AbstractChannel) -> None:
         self._channel = channel
-        self._exchanges: dict[str, AbstractExchange] = {"": channel.default_exchange}
         self._lost = False
 
     @property
@@ -54,9 +53,19 @@ class Publisher:
             raise
 
     async def _confirmed(self, message: Outgoing) -> None:
+        """The driver's own publish: aio-pika's waits for each frame to be written in turn, which
+        serialises a pipeline by several rounds of the event loop a message.
+        """
+        beneath = await self._channel.get_underlay_channel()
         try:
-            exchange = await self._exchange(message.exchange)
-            answer = await exchange.publish(message.message, message.routing_key, mandatory=True)
+            answer = await beneath.basic_publish(
+                message.message.body,
+                exchange=message.exchange,
+                routing_key=message.routing_key,
+                properties=message.message.properties,
+                mandatory=True,
+                wait=False,  # type: ignore[call-arg]  # the abstract class does not have it yet
+            )
         except PublishError:
             PUBLISHED.labels("returned").inc()
             raise NotTaken(f"no queue for {message.routing_key}") from None
@@ -66,13 +75,6 @@ class Publisher:
         if not isinstance(answer, Basic.Ack):
             raise NotTaken(f"not confirmed: {answer!r}")
         PUBLISHED.labels("confirmed").inc()
-
-    async def _exchange(self, name: str) -> AbstractExchange:
-        """An exchange by its name; that it exists is for `verify` to see, not for each message."""
-        known = self._exchanges.get(name)
-        if known is None:
-            known = self._exchanges[name] = await self._channel.get_exchange(name, ensure=False)
-        return known
 
     async def publish_all(self, messages: Sequence[Outgoing]) -> list[NotTaken | BrokerLost | None]:
         """Publish pipelined; what became of each. No two may carry the same message id."""

@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from trunkline_api.accounts import Accounts
 from trunkline_api.app import application
+from trunkline_api.callbacks import Ear
 from trunkline_api.parts import Parts
 from trunkline_common.db import Database, transaction
 from trunkline_common.sealing import Sealer
@@ -39,6 +40,7 @@ def parts(database: Database) -> Parts:
         database=database,
         sealer=sealer,
         accounts=Accounts(database, sealer),
+        ear=Ear(database),
         public_url=PUBLIC_URL,
         callback_secret=SECRET,
         operator_token=OPERATOR,

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 
 from trunkline_api import callbacks, feeds
 from trunkline_api.accounts import Accounts
+from trunkline_api.callbacks import Ear
 from trunkline_api.consumer import HANDLERS
 from trunkline_api.parts import Parts
 from trunkline_api.routes import routers
@@ -41,6 +42,7 @@ def parts(runtime: Runtime[Settings]) -> Parts:
         database=runtime.database,
         sealer=sealer,
         accounts=Accounts(runtime.database, sealer),
+        ear=Ear(runtime.database),
         public_url=settings.public_url,
         callback_secret=settings.callback_secret.get_secret_value(),
         operator_token=settings.operator_token.get_secret_value(),

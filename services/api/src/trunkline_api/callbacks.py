@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from twilio.request_validator import RequestValidator
@@ -13,8 +14,11 @@ from trunkline_api.accounts import Account
 from trunkline_api.domain.provider_facts import Heard
 from trunkline_api.domain.scopes import same
 from trunkline_api.store import provider_events, runs
+from trunkline_api.store.provider_events import KeptEvent
 from trunkline_common.db import Database, outbox, transaction
 from trunkline_common.db.outbox import Fact
+from trunkline_common.db.together import Together
+from trunkline_common.telemetry import traceparent
 
 _META_SCHEME: Final = "sha256="
 
@@ -49,38 +53,66 @@ def is_from_meta(account: Account, body: bytes, signature: str) -> bool:
     return same(expected, signature.removeprefix(_META_SCHEME).lower())
 
 
-async def hear(
-    database: Database,
-    account: Account,
-    heard: Iterable[Heard],
-    *,
-    provider: str,
-    correlation_id: str,
-) -> int:
-    """Keep each element once and publish its fact with it; how many were new.
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One callback that was verified: whose it is, what is in it, and the trace it belongs to."""
 
-    The provider hears "thank you" only after this has committed; on any error it is told to come
-    again, and what was kept before is recognised by its natural key.
+    account: Account
+    heard: Sequence[Heard]
+    provider: str
+    correlation_id: str
+    traceparent: str | None
+
+
+class Ear:
+    """Keeps callbacks and publishes their facts with them.
+
+    Providers call by the hundred a second, an event each: those that come at once share a commit.
     """
-    elements = {element.key: element for element in heard}
-    if not elements:
-        return 0
-    async with transaction(database) as session:
-        new = await provider_events.keep(
-            session,
-            list(elements.values()),
-            channel_id=account.channel_id,
-            business_id=account.business_id,
-            provider=provider,
-            correlation_id=correlation_id,
-        )
-        facts = [
-            Fact(element.event, account.business_id, correlation_id)
-            for key, element in elements.items()
-            if key in new and element.event is not None
-        ]
-        await outbox.add_all(session, facts)
-    return len(new)
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._reports: Together[Report] = Together(self._keep)
+
+    async def hear(
+        self, account: Account, heard: Iterable[Heard], *, provider: str, correlation_id: str
+    ) -> None:
+        """Return once everything in this callback is durable, be it new or known.
+
+        The provider hears "thank you" only then; on any error it is told to come again, and what
+        was kept before is recognised by its natural key.
+        """
+        elements = tuple(heard)
+        if elements:
+            await self._reports.add(
+                Report(account, elements, provider, correlation_id, traceparent())
+            )
+
+    async def _keep(self, reports: Sequence[Report]) -> None:
+        first = {(r.account.channel_id, h.key): (r, h) for r in reversed(reports) for h in r.heard}
+        rows = [_row(report, element) for report, element in first.values()]
+        async with transaction(self._database) as session:
+            new = await provider_events.keep(session, rows)
+            await outbox.add_all(
+                session, [_fact(*first[key]) for key in new if first[key][1].event is not None]
+            )
+
+
+def _row(report: Report, element: Heard) -> KeptEvent:
+    account = report.account
+    return KeptEvent(
+        account.channel_id, account.business_id, report.provider, report.correlation_id, element
+    )
+
+
+def _fact(report: Report, element: Heard) -> Fact:
+    assert element.event is not None  # noqa: S101 - the caller looked
+    return Fact(
+        element.event,
+        report.account.business_id,
+        report.correlation_id,
+        traceparent=report.traceparent,
+    )
 
 
 async def script_of(database: Database, account: Account, run_id: str) -> tuple[str, str] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from trunkline_api.accounts import Accounts
+from trunkline_api.callbacks import Ear
 from trunkline_common.db import Database
 from trunkline_common.sealing import Sealer
 
@@ -16,6 +17,7 @@ class Parts:
     database: Database
     sealer: Sealer = field(repr=False)
     accounts: Accounts = field(repr=False)
+    ear: Ear = field(repr=False)
     public_url: str
     callback_secret: str = field(repr=False)
     operator_token: str = field(repr=False)

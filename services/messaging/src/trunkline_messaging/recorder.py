@@ -1,17 +1,17 @@
-"""The pen of a sender: results queue up and are written in batches until they are written."""
+"""The pen of a sender: results that come at once share a commit, and none is let go."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterable, Sequence
 
 from trunkline_common.db import Database
+from trunkline_common.db.together import Together
 from trunkline_common.loops import backoff
 from trunkline_messaging.records import Recorded, record
 
 log = logging.getLogger(__name__)
-
-BATCH = 200
 
 
 class Recorder:
@@ -19,40 +19,13 @@ class Recorder:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._queue: asyncio.Queue[tuple[Recorded, asyncio.Event] | None] = asyncio.Queue()
+        self._results: Together[Recorded] = Together(self._write_until_done)
 
-    async def write(self, recorded: Recorded) -> None:
-        """Return once the result is durable."""
-        await self.submit(recorded).wait()
+    async def write(self, results: Iterable[Recorded]) -> None:
+        """Return once the results are durable."""
+        await self._results.add_all(results)
 
-    def submit(self, recorded: Recorded) -> asyncio.Event:
-        """Have a result written; the event is set once it is."""
-        written = asyncio.Event()
-        self._queue.put_nowait((recorded, written))
-        return written
-
-    def close(self) -> None:
-        """Let `run` end once everything queued is written."""
-        self._queue.put_nowait(None)
-
-    async def run(self) -> None:
-        """Write until closed."""
-        closing = False
-        while not closing:
-            batch: list[tuple[Recorded, asyncio.Event]] = []
-            entry = await self._queue.get()
-            while entry is not None:
-                batch.append(entry)
-                if len(batch) == BATCH or self._queue.empty():
-                    break
-                entry = self._queue.get_nowait()
-            closing = entry is None
-            if batch:
-                await self._write_until_done([recorded for recorded, _ in batch])
-            for _, written in batch:
-                written.set()
-
-    async def _write_until_done(self, batch: list[Recorded]) -> None:
+    async def _write_until_done(self, batch: Sequence[Recorded]) -> None:
         """Facts are worth waiting for: no status may ever repeat what the answer said."""
         failures = 0
         while True:

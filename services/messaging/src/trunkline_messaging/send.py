@@ -54,15 +54,12 @@ class Sender:
 
     async def run(self, stop: Stop) -> None:
         """Send until stopped; then let what is in flight end, and write it down."""
-        async with asyncio.TaskGroup() as writing:
-            writing.create_task(self._recorder.run(), name="recorder")
-            async with asyncio.TaskGroup() as flights:
-                while not stop.is_set():
-                    self._wake.clear()
-                    pause = await self._round(flights)
-                    if pause > 0:
-                        await stop.wait_or_ring(self._wake, pause)
-            self._recorder.close()
+        async with asyncio.TaskGroup() as flights:
+            while not stop.is_set():
+                self._wake.clear()
+                pause = await self._round(flights)
+                if pause > 0:
+                    await stop.wait_or_ring(self._wake, pause)
 
     async def _round(self, flights: asyncio.TaskGroup) -> float:
         """Grant to every channel in turn; seconds until the next look."""
@@ -124,8 +121,7 @@ class Sender:
             # The commit may have happened without its answer: these were surely not sent, and
             # where it did not happen this changes nothing.
             unsent = Result("not_sent", reason="the commit was not confirmed")
-            for message in draft.granted:
-                self._recorder.submit(Recorded(message, channel, unsent))
+            await self._recorder.write(Recorded(m, channel, unsent) for m in draft.granted)
             raise
 
     async def _fly(self, departure: Departure) -> None:
@@ -139,6 +135,6 @@ class Sender:
         RESULTS.labels(result.kind).inc()
         # Its room is free only when its result is written: what it says of the sender (too fast,
         # refused) then counts for whoever leaves next.
-        await self._recorder.write(Recorded(departure.message, departure.channel, result))
+        await self._recorder.write([Recorded(departure.message, departure.channel, result)])
         self._in_flight -= 1
         self._wake.ring()

@@ -22,7 +22,7 @@ from trunkline_outbound.progress import tell_progress
 from trunkline_outbound.results import fold_messages
 from trunkline_outbound.sending import CallSender
 from trunkline_outbound.settings import Settings
-from trunkline_outbound.store.events import FOLD
+from trunkline_outbound.store.events import FOLD_CALLS, FOLD_MESSAGES
 
 FOLD_BATCH: Final = 500
 
@@ -78,8 +78,8 @@ async def reconcile(runtime: Runtime[Settings]) -> None:
 
     async with asyncio.TaskGroup() as tasks:
         for name, tick, flag, idle in (
-            ("fold.calls", fold_of_calls, FOLD, 1.0),
-            ("fold.messages", fold_of_messages, FOLD, 1.0),
+            ("fold.calls", fold_of_calls, FOLD_CALLS, 1.0),
+            ("fold.messages", fold_of_messages, FOLD_MESSAGES, 1.0),
             ("completion", completion, runs.ENDED, settings.sweep_seconds),
             ("sweep", sweep, None, settings.sweep_seconds),
         ):

@@ -70,12 +70,9 @@ class Dispatcher:
     async def run(self, stop: Stop) -> None:
         """Dispatch until stopped; then finish what is in flight and let go of the claims."""
         async with asyncio.TaskGroup() as work:
-            recorder = work.create_task(self._recorder.run(), name="recorder")
             keeper = work.create_task(self._keep_leases(), name="leases")
             async with asyncio.TaskGroup() as sending, asyncio.TaskGroup() as working:
                 await self._claim_until(stop, working, sending)
-            self._recorder.close()
-            await recorder
             keeper.cancel()
 
     async def _claim_until(
@@ -186,10 +183,8 @@ class Dispatcher:
         except Exception:
             await self._places.give_back(wanted)
             # The commit may have happened although its answer was lost; nothing of it was sent.
-            for attempt_id in draft.attempt_ids:
-                await self._recorder.write(
-                    attempt_id, Result("not_sent", reason="intent_commit_unanswered")
-                )
+            unsent = Result("not_sent", reason="intent_commit_unanswered")
+            await self._recorder.write(draft.attempt_ids, unsent)
             raise
 
     def _departure(
@@ -214,7 +209,7 @@ class Dispatcher:
             IN_FLIGHT.dec()
             await self._places.give_back()
         RESULTS.labels(result.kind).inc()
-        await self._recorder.write(departure.attempt.attempt_id, result)
+        await self._recorder.write([departure.attempt.attempt_id], result)
 
     async def _let_go(self, held: Held) -> None:
         if held.lost:

@@ -11,13 +11,12 @@ from typing import Any, Final
 from aio_pika.abc import AbstractIncomingMessage
 from opentelemetry.trace import Link, SpanKind, get_current_span
 from prometheus_client import Histogram
-from sqlalchemy.exc import DBAPIError, InterfaceError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from trunkline_common.contracts.envelope import Envelope, Event
 from trunkline_common.db import inbox
 from trunkline_common.db.engine import Database
+from trunkline_common.db.faults import is_away, sqlstate
 from trunkline_common.db.transaction import transaction
 from trunkline_common.outcomes import Refuse, TrunklineError, TryLater
 from trunkline_common.telemetry.correlation import correlated
@@ -29,7 +28,6 @@ Handlers = Mapping[type[Event], Handler]
 
 HANDLER_SECONDS: Final = 20.0  # below the statement's deadline, far below the broker's
 _CONTENTION: Final = frozenset({"40P01", "40001", "55P03"})  # deadlock, serialization, lock timeout
-_AWAY: Final = ("08", "57P", "53")  # connection, shutdown, out of resources
 
 SECONDS = Histogram(
     "trunkline_handler_seconds",
@@ -63,22 +61,6 @@ class Delivery:
     envelope: Envelope[Event] | None = None
     error: Exception | None = None
     duplicate: bool = field(default=False)
-
-
-def _sqlstate(error: BaseException) -> str:
-    cause: BaseException | None = error.orig if isinstance(error, DBAPIError) else error
-    return str(getattr(cause, "sqlstate", None) or "")
-
-
-def is_away(error: BaseException) -> bool:
-    """Whether an error says that the database is not there, rather than what was asked of it."""
-    if isinstance(error, DBAPIError):
-        return (
-            error.connection_invalidated
-            or isinstance(error, InterfaceError)
-            or _sqlstate(error).startswith(_AWAY)
-        )
-    return isinstance(error, OSError | PoolTimeout) or _sqlstate(error).startswith(_AWAY)
 
 
 class Batches:
@@ -147,7 +129,7 @@ class Batches:
         except Exception as error:  # of the transaction itself, not of a handler
             if is_away(error) or isinstance(error, TimeoutError):
                 raise DatabaseAway(f"{type(error).__name__}") from error
-            if _sqlstate(error) in _CONTENTION:
+            if sqlstate(error) in _CONTENTION:
                 raise _Contended from error
             if len(work) > 1:
                 raise _Contended from error  # one of them made the commit fail: find it
@@ -194,7 +176,7 @@ class Batches:
                 raise _TooSlow(delivery) from error
             if is_away(error):
                 raise DatabaseAway(type(error).__name__) from error
-            if _sqlstate(error) in _CONTENTION:
+            if sqlstate(error) in _CONTENTION:
                 raise _Contended from error
             delivery.error = error
         finally:

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import asyncpg
 
@@ -41,11 +42,16 @@ class Flag:
 
 
 class Waker:
-    """Rings flags in this process at once, and those of other processes through NOTIFY."""
+    """Rings flags in this process at once, and those of other processes through NOTIFY.
 
-    def __init__(self, dsn: str, application: str) -> None:
+    A notification reaches everybody who listens in the database, so channels carry the scope (the
+    service's role) before their name: one service's outbox wakes nobody else's relay.
+    """
+
+    def __init__(self, dsn: str, application: str, *, scope: str = "") -> None:
         self._dsn = dsn
         self._application = application
+        self._scope = f"{scope}:"
         self._flags: dict[str, list[Flag]] = {}
         self._pending: set[str] = set()
         self._notify = asyncio.Event()
@@ -90,10 +96,11 @@ class Waker:
             while True:
                 self._notify.clear()
                 for channel in self._flags.keys() - listening:
-                    await connection.add_listener(channel, self._heard)
+                    await connection.add_listener(self._scope + channel, self._heard)
                     listening.add(channel)
                 while self._pending:
-                    await connection.execute("SELECT pg_notify($1, '')", self._pending.pop())
+                    channel = self._scope + self._pending.pop()
+                    await connection.execute("SELECT pg_notify($1, '')", channel)
                 try:
                     async with asyncio.timeout(RECONNECT_SECONDS * 5):
                         await self._notify.wait()
@@ -102,14 +109,15 @@ class Waker:
         finally:
             connection.terminate()
 
-    def _heard(self, _connection: object, _pid: int, channel: str, _payload: object) -> None:
-        self._ring(channel)
+    def _heard(self, connection: Any, pid: int, channel: str, _payload: object) -> None:
+        if pid != connection.get_server_pid():  # our own: rung when it was sent
+            self._ring(channel.removeprefix(self._scope))
 
 
 @asynccontextmanager
-async def open_waker(dsn: str, *, application: str) -> AsyncIterator[Waker]:
+async def open_waker(dsn: str, *, application: str, scope: str) -> AsyncIterator[Waker]:
     """A waker whose connection lives as long as the block; it survives the database's absence."""
-    waker = Waker(dsn, application)
+    waker = Waker(dsn, application, scope=scope)
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(waker.run(), name="waker")
         try:

@@ -40,8 +40,7 @@ async def report(request: Request, channel_id: str, parts: ServiceParts) -> Resp
     """A batch of delivery states and incoming messages."""
     body = await read_body(request)
     account = await _signer(request, channel_id, body, parts)
-    await callbacks.hear(
-        parts.database,
+    await parts.ear.hear(
         account,
         meta_elements(body, account.channel_id, account.account),
         provider="meta",

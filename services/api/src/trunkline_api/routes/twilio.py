@@ -92,12 +92,8 @@ async def _hear(
         raise errors.malformed(f"the callback has no {error.args[0]}") from error
     except ValueError as error:
         raise errors.malformed(str(error)) from error
-    await callbacks.hear(
-        parts.database,
-        callback.account,
-        [heard],
-        provider="twilio",
-        correlation_id=correlation_id(),
+    await parts.ear.hear(
+        callback.account, [heard], provider="twilio", correlation_id=correlation_id()
     )
 
 

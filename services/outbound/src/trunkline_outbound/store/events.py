@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from trunkline_common.db.transaction import wake_after_commit
 from trunkline_outbound.domain.calls import CallEvent
 
-FOLD = "outbound.fold"  # rung after every commit that kept an event
+FOLD_CALLS = "outbound.fold.calls"  # rung after every commit that kept an event of a call
+FOLD_MESSAGES = "outbound.fold.messages"
 
 _KEEP_CALL = text(
     """
@@ -107,7 +108,7 @@ async def keep_call_event(
         "event_id": event_id,
     }
     await session.execute(_KEEP_CALL, parameters)
-    wake_after_commit(session, FOLD)
+    wake_after_commit(session, FOLD_CALLS)
 
 
 async def keep_message_event(session: AsyncSession, said: SaidOfMessage) -> None:
@@ -121,7 +122,7 @@ async def keep_message_event(session: AsyncSession, said: SaidOfMessage) -> None
         "event_id": said.event_id,
     }
     await session.execute(_KEEP_MESSAGE, parameters)
-    wake_after_commit(session, FOLD)
+    wake_after_commit(session, FOLD_MESSAGES)
 
 
 async def lock_unfolded_calls(session: AsyncSession, batch: int) -> list[SaidOfCall]:

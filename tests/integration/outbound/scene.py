@@ -44,9 +44,11 @@ class FakeVoice:
     accepted: list[CallOrder] = field(default_factory=list)
     asked: int = 0
     gate: asyncio.Event | None = None
+    waiting: list[Callable[[], bool]] = field(default_factory=list)
 
     async def place_call(self, order: CallOrder, may_send: Callable[[], bool]) -> Result:
         if self.gate is not None:
+            self.waiting.append(may_send)
             await self.gate.wait()
         if not may_send():
             return Result("not_sent", reason="withheld")

@@ -17,5 +17,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(_args: argparse.Namespace) -> int:
     """Run the generator in the checkout."""
-    command = [sys.executable, "-m", "trunkline_common.schemas"]
+    command = [sys.executable, "-m", "trunkline_common.schemas", "tests/contracts/golden"]
     return subprocess.run(command, cwd=checkout_root(), check=False, timeout=_SECONDS).returncode

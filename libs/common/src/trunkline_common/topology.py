@@ -50,7 +50,15 @@ class Queue:
 OUTBOUND_CONTROL: Final = Queue(
     "outbound.control",
     "outbound",
-    hears=(api.RunRequested, api.ChannelChanged, api.BusinessCreated),
+    hears=(
+        api.RunRequested,
+        api.RunEdited,
+        api.RunPauseRequested,
+        api.RunResumeRequested,
+        api.RunCancelRequested,
+        api.ChannelChanged,
+        api.BusinessCreated,
+    ),
 )
 OUTBOUND_AUDIENCE: Final = Queue(
     "outbound.audience",
@@ -74,10 +82,13 @@ OUTBOUND_RESULTS: Final = Queue(
         messaging.MessageRead,
         messaging.MessageFailed,
         messaging.MessageUnknown,
+        messaging.MessageCancelled,
     ),
 )
 MESSAGING_HIGH: Final = Queue(
-    "messaging.high", "messaging", hears=(api.MessageRequested, api.ChannelChanged)
+    "messaging.high",
+    "messaging",
+    hears=(api.MessageRequested, api.ChannelChanged, outbound.RunCancelling),
 )
 MESSAGING_DEFAULT: Final = Queue(
     "messaging.default", "messaging", hears=(api.MessageStatusReported,)
@@ -95,7 +106,14 @@ API_PROJECTIONS: Final = Queue(
         outbound.RunStarted,
         outbound.RunRejected,
         outbound.RunProgressed,
+        outbound.RunPaused,
+        outbound.RunResumed,
+        outbound.RunPolicyChanged,
+        outbound.RunCancelling,
+        outbound.RunCancelled,
         outbound.RunCompleted,
+        outbound.RunFailed,
+        outbound.RunControlRefused,
         outbound.JobEnded,
         outbound.CallDialled,
         outbound.CallAnswered,
@@ -107,6 +125,7 @@ API_PROJECTIONS: Final = Queue(
         messaging.MessageRead,
         messaging.MessageFailed,
         messaging.MessageUnknown,
+        messaging.MessageCancelled,
         recordings.RecordingStored,
         recordings.RecordingFailed,
     ),

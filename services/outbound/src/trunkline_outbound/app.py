@@ -13,6 +13,7 @@ from trunkline_common.loops import work_loop
 from trunkline_common.processes import Process, Runtime, Service, consume, prune, relay, serve
 from trunkline_common.sealing import parse_keys
 from trunkline_outbound import claims, runs
+from trunkline_outbound.cancelling import finish_cancelled
 from trunkline_outbound.consumer import HANDLERS
 from trunkline_outbound.dispatch import Dispatcher, DispatchSettings
 from trunkline_outbound.folding import fold_calls
@@ -70,6 +71,7 @@ async def reconcile(runtime: Runtime[Settings]) -> None:
 
     async def completion() -> bool:
         await runs.complete_finished(database)
+        await finish_cancelled(database)
         return False
 
     async def sweep() -> bool:

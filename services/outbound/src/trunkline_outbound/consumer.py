@@ -14,10 +14,15 @@ from trunkline_common.contracts.api import (
     ChannelChanged,
     RunAudienceAdded,
     RunAudienceClosed,
+    RunCancelRequested,
+    RunEdited,
+    RunPauseRequested,
     RunRequested,
+    RunResumeRequested,
 )
 from trunkline_common.contracts.messaging import (
     MessageAccepted,
+    MessageCancelled,
     MessageDelivered,
     MessageFailed,
     MessageRead,
@@ -25,13 +30,19 @@ from trunkline_common.contracts.messaging import (
     MessageUnknown,
 )
 from trunkline_common.db import pace
-from trunkline_outbound import runs
+from trunkline_outbound import controls, runs
 from trunkline_outbound.domain.calls import CallEvent
 from trunkline_outbound.store import channels, events, limits
 from trunkline_outbound.store.events import SaidOfMessage
 
 Result = (
-    MessageAccepted | MessageSent | MessageDelivered | MessageRead | MessageFailed | MessageUnknown
+    MessageAccepted
+    | MessageSent
+    | MessageDelivered
+    | MessageRead
+    | MessageFailed
+    | MessageUnknown
+    | MessageCancelled
 )
 
 _STATUS: dict[type[Result], str] = {
@@ -41,6 +52,7 @@ _STATUS: dict[type[Result], str] = {
     MessageRead: "read",
     MessageFailed: "failed",
     MessageUnknown: "unknown",
+    MessageCancelled: "cancelled",
 }
 
 
@@ -131,6 +143,10 @@ HANDLERS: dict[topology.Queue, Handlers] = {
         BusinessCreated: on_business_created,
         ChannelChanged: on_channel_changed,
         RunRequested: on_run_requested,
+        RunEdited: controls.edit,
+        RunPauseRequested: controls.pause,
+        RunResumeRequested: controls.resume,
+        RunCancelRequested: controls.cancel,
     },
     topology.OUTBOUND_AUDIENCE: {
         RunAudienceAdded: on_audience_added,
@@ -147,5 +163,6 @@ HANDLERS: dict[topology.Queue, Handlers] = {
         MessageRead: on_message_result,
         MessageFailed: on_message_result,
         MessageUnknown: on_message_result,
+        MessageCancelled: on_message_result,
     },
 }

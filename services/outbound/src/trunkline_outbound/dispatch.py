@@ -12,6 +12,7 @@ from prometheus_client import Counter, Gauge
 from trunkline_common.db import Database, transaction
 from trunkline_common.loops import Stop
 from trunkline_outbound.claims import next_claim
+from trunkline_outbound.controls import GATE
 from trunkline_outbound.domain.classification import Result
 from trunkline_outbound.held import Held, HeldClaims
 from trunkline_outbound.intents import Draft, Intents, commit_intents
@@ -71,9 +72,11 @@ class Dispatcher:
         """Dispatch until stopped; then finish what is in flight and let go of the claims."""
         async with asyncio.TaskGroup() as work:
             keeper = work.create_task(self._keep_leases(), name="leases")
+            watcher = work.create_task(self._watch_gates(), name="gates")
             async with asyncio.TaskGroup() as sending, asyncio.TaskGroup() as working:
                 await self._claim_until(stop, working, sending)
             keeper.cancel()
+            watcher.cancel()
 
     async def _claim_until(
         self, stop: Stop, working: asyncio.TaskGroup, sending: asyncio.TaskGroup
@@ -115,6 +118,17 @@ class Dispatcher:
                 await self._held.renew()
             except Exception:  # not renewed: trust runs out by itself
                 log.exception("dispatch.renewal_failed")
+
+    async def _watch_gates(self) -> None:
+        """Hear of a cancel before the last byte. A lost ring costs nothing: intents look anyway."""
+        gate = self._database.waker.flag(GATE)
+        while True:
+            await gate.wait(self._settings.renew_every)
+            gate.clear()
+            try:
+                await self._held.verify()
+            except Exception:  # the database is away: no intent commits either
+                log.exception("dispatch.gates_unseen")
 
     async def _work(self, held: Held, stop: Stop, sending: asyncio.TaskGroup) -> None:
         """Work one claim to its end, or until it is lost or the process stops."""

@@ -71,3 +71,15 @@ class HeldClaims:
             else:
                 held.lost = True
                 log.warning("claim.lost", extra={"claim": claim_id})
+
+    async def verify(self) -> None:
+        """Look whether every claim is still ours: a cancel or a pause has rung."""
+        tokens = {held.claim.claim_id: held.claim.token for held in self._held.values()}
+        if not tokens:
+            return
+        async with transaction(self._database) as session:
+            standing = await claims.still_ours(session, tokens, owner=self._owner)
+        for claim_id in tokens.keys() - standing:
+            if held := self._held.get(claim_id):
+                held.lost = True
+                log.warning("claim.revoked", extra={"claim": claim_id})

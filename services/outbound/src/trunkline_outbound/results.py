@@ -19,7 +19,7 @@ from trunkline_outbound.store.jobs import LockedJob, Move
 
 log = logging.getLogger(__name__)
 
-_FINAL = frozenset({"unknown", "failed", "delivered", "read"})
+_FINAL = frozenset({"unknown", "failed", "delivered", "read", "cancelled"})
 
 
 async def fold_messages(database: Database, *, batch: int) -> int:
@@ -87,6 +87,8 @@ def _move(attempt: Attempt, event: SaidOfMessage) -> Move:
     key = (attempt.run_id, attempt.seq, attempt.attempt_id)
     if event.status not in _FINAL:
         return Move(*key, "accepted", f"message_{event.status}", outcome=event.status)
+    if event.status == "cancelled":
+        return Move(*key, "cancelled", "run_cancelled")
     if event.status == "unknown":
         return Move(*key, "unknown", event.reason or "message_unknown")
     detail = f"_{event.code}" if event.status == "failed" and event.code else ""

@@ -17,6 +17,7 @@ from trunkline_outbound.store.runs import Run
 
 WORK = "outbound.work"  # rung when a claim may be had
 ENDED = "outbound.ended"  # rung when a job or a claim has ended
+_CLOSED = frozenset({"cancelling", "cancelled", "completed", "failed"})
 
 
 async def request(session: AsyncSession, envelope: Envelope[RunRequested]) -> None:
@@ -57,6 +58,9 @@ async def _freeze_pending(session: AsyncSession, run_id: str, *, business_id: st
         return  # the run itself is still on its way; its arrival freezes what is here
     if run.business_id != business_id:
         raise Refuse(f"run {run_id} does not belong to business {business_id}")
+    if run.state in _CLOSED:
+        await audience.drop_pending(session, run_id, business_id=business_id)
+        return  # nobody is added to a run that is being cancelled, or is over
     total = cursor.total
     for chunk in await audience.pending_chunks(session, run_id, business_id=business_id):
         total += await audience.freeze_chunk(

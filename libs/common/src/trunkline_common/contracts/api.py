@@ -118,6 +118,44 @@ class RunAudienceClosed(Event):
     contacts: int
 
 
+class _RunControl(Event):
+    """What all controls share: `control_id` comes back in the answer, whichever it is."""
+
+    subject_field: ClassVar[str] = "run_id"
+
+    run_id: str
+    control_id: str
+
+
+class RunPauseRequested(_RunControl):
+    """Hand out nothing more until the run is resumed; what is in flight ends."""
+
+    name: ClassVar[str] = "run.pause_requested.v1"
+
+
+class RunResumeRequested(_RunControl):
+    """Go on where a pause stopped."""
+
+    name: ClassVar[str] = "run.resume_requested.v1"
+
+
+class RunCancelRequested(_RunControl):
+    """Admit no further request, ever. `hang_up` ends the calls in the air as well."""
+
+    name: ClassVar[str] = "run.cancel_requested.v1"
+
+    hang_up: bool = False
+
+
+class RunEdited(_RunControl):
+    """The policy of a run from now on, whole; content and audience do not change."""
+
+    name: ClassVar[str] = "run.edited.v1"
+
+    policy: RunPolicy
+    start_at: datetime | None = None
+
+
 class MessageRequested(Event):
     """A business asked for one message to one contact, outside any run."""
 

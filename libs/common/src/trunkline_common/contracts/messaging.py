@@ -59,6 +59,12 @@ class MessageFailed(_MessageFact):
     reason: str
 
 
+class MessageCancelled(_MessageFact):
+    """Its run was cancelled before it was admitted: it was not sent and never will be."""
+
+    name: ClassVar[str] = "message.cancelled.v1"
+
+
 class MessageUnknown(_MessageFact):
     """The provider's answer was lost and nothing proved acceptance; it is not sent again."""
 

@@ -63,6 +63,102 @@ class RunCompleted(Event):
     outcomes: dict[str, int]
 
 
+ControlName = Literal["pause", "resume", "cancel", "edit"]
+
+
+class RunPaused(Event):
+    """No request is admitted any more until the run is resumed; `in_flight` ones still end."""
+
+    name: ClassVar[str] = "run.paused.v1"
+    subject_field: ClassVar[str] = "run_id"
+
+    run_id: str
+    step: int = Field(description="grows with every change of the run's state")
+    control_id: str | None = None
+    reason: str | None = Field(default=None, description="why it paused by itself")
+    in_flight: int = 0
+
+
+class RunResumed(Event):
+    """The run goes on."""
+
+    name: ClassVar[str] = "run.resumed.v1"
+    subject_field: ClassVar[str] = "run_id"
+
+    run_id: str
+    step: int
+    control_id: str | None = None
+
+
+class RunPolicyChanged(Event):
+    """The run behaves by this policy from now on."""
+
+    name: ClassVar[str] = "run.policy_changed.v1"
+    subject_field: ClassVar[str] = "run_id"
+
+    run_id: str
+    step: int
+    control_id: str
+    policy: dict[str, object]
+
+
+class RunCancelling(Event):
+    """The receipt of a cancel: no request is admitted after it.
+
+    `stopped` will never be sent, `in_flight` had been admitted before, `ended` were over.
+    """
+
+    name: ClassVar[str] = "run.cancelling.v1"
+    subject_field: ClassVar[str] = "run_id"
+
+    run_id: str
+    step: int
+    control_id: str | None = None
+    reason: str | None = None
+    hang_up: bool = False
+    stopped: int
+    in_flight: int
+    ended: int
+
+
+class _RunOver(Event):
+    """A cancelled run whose last job is final; counts as in `RunCompleted`."""
+
+    subject_field: ClassVar[str] = "run_id"
+
+    run_id: str
+    version: int
+    total: int
+    states: dict[str, int]
+    outcomes: dict[str, int]
+    reason: str | None = None
+
+
+class RunCancelled(_RunOver):
+    """The cancel is complete: every job is final and no claim is open."""
+
+    name: ClassVar[str] = "run.cancelled.v1"
+
+
+class RunFailed(_RunOver):
+    """The run could never go on; the reason says why. What had been sent is counted."""
+
+    name: ClassVar[str] = "run.failed.v1"
+
+
+class RunControlRefused(Event):
+    """A control that does not fit the run's state; nothing changed."""
+
+    name: ClassVar[str] = "run.control_refused.v1"
+    subject_field: ClassVar[str] = "run_id"
+
+    run_id: str
+    control_id: str
+    control: ControlName
+    state: str
+    reason: str
+
+
 class JobEnded(Event):
     """One contact's turn in a run is over, with the reason."""
 

@@ -45,6 +45,7 @@ ON CONFLICT (sender) DO UPDATE SET per_second = :per_second
  WHERE pace.per_second <> :per_second
 """
 )
+_UNSET = text("DELETE FROM pace WHERE sender = :sender")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +60,12 @@ class Grant:
     interval: float
 
 
-async def set_pace(session: AsyncSession, sender: str, per_second: float) -> None:
-    """Let a sender send this many requests a second from now on."""
-    await session.execute(_SET, {"sender": sender, "per_second": per_second})
+async def set_pace(session: AsyncSession, sender: str, per_second: float | None) -> None:
+    """Let a sender send this many requests a second from now on; None: as fast as it can."""
+    if per_second is None:
+        await session.execute(_UNSET, {"sender": sender})
+    else:
+        await session.execute(_SET, {"sender": sender, "per_second": per_second})
 
 
 async def reserve(

@@ -77,6 +77,7 @@ MESSAGE_RANK: Final[dict[str, int]] = {
     "failed": 4,
     "delivered": 5,
     "read": 6,
+    "cancelled": 7,  # said only of what was never sent
 }
 
 

@@ -69,6 +69,12 @@ UPDATE audience_chunks SET frozen_at = clock_timestamp(), contacts = NULL
  WHERE run_id = :run_id AND chunk = :chunk
 """
 )
+_DROP = text(
+    """
+UPDATE audience_chunks SET frozen_at = clock_timestamp(), contacts = NULL
+ WHERE run_id = :run_id AND business_id = :business_id AND frozen_at IS NULL
+"""
+)
 _COMPLETE = text(
     """
 SELECT finish.chunks = (SELECT count(*) FROM audience_chunks AS chunk
@@ -109,6 +115,11 @@ async def pending_chunks(session: AsyncSession, run_id: str, *, business_id: str
     """Chunks that are stored and not yet jobs."""
     rows = await session.execute(_PENDING, {"run_id": run_id, "business_id": business_id})
     return list(rows.scalars())
+
+
+async def drop_pending(session: AsyncSession, run_id: str, *, business_id: str) -> None:
+    """Let go of chunks that came too late to become jobs."""
+    await session.execute(_DROP, {"run_id": run_id, "business_id": business_id})
 
 
 async def freeze_chunk(

@@ -88,6 +88,14 @@ UPDATE claims SET token = token + 1 WHERE claim_id IN (
      ORDER BY claim_id FOR NO KEY UPDATE)
 """
 )
+_STILL_OURS = text(
+    """
+SELECT claims.claim_id
+  FROM claims JOIN unnest(CAST(:ids AS bigint[]), CAST(:tokens AS bigint[])) AS held (id, token)
+    ON claims.claim_id = held.id AND claims.token = held.token
+ WHERE claims.owner = :owner AND claims.closed_at IS NULL
+"""
+)
 _STRANDED = text(
     """
 SELECT DISTINCT claims.run_id FROM claims JOIN runs USING (run_id)
@@ -176,6 +184,12 @@ async def renew(session: AsyncSession, held: Mapping[int, int], lease: Lease) ->
         "lease": lease.seconds,
     }
     return set((await session.execute(_RENEW, parameters)).scalars())
+
+
+async def still_ours(session: AsyncSession, held: Mapping[int, int], *, owner: str) -> set[int]:
+    """Which of these claims (id → token) nobody has revoked; read without a lock."""
+    parameters = {"ids": list(held), "tokens": list(held.values()), "owner": owner}
+    return set((await session.execute(_STILL_OURS, parameters)).scalars())
 
 
 async def lock_own(session: AsyncSession, claim: Claim, *, owner: str) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+UNLIMITED = 2_000_000_000
 _CAP = text(
     """
 INSERT INTO limits (kind, id, cap) VALUES (:kind, :id, :cap)
@@ -62,9 +63,13 @@ UPDATE limits SET in_use = in_use - freed.n
 )
 
 
-async def set_cap(session: AsyncSession, kind: str, limit_id: str, cap: int) -> None:
-    """State how many may be in the air for an account or a run."""
-    await session.execute(_CAP, {"kind": kind, "id": limit_id, "cap": cap})
+async def set_cap(session: AsyncSession, kind: str, limit_id: str, cap: int | None) -> None:
+    """State how many may be in the air for an account or a run; None takes the limit away.
+
+    The row stays, for it counts what is in the air.
+    """
+    bound = UNLIMITED if cap is None else cap
+    await session.execute(_CAP, {"kind": kind, "id": limit_id, "cap": bound})
 
 
 async def room(session: AsyncSession, *, account: str, run_id: str) -> int | None:

@@ -1,0 +1,33 @@
+"""Controls: a step for every change of a run's state, and what a cancel answered.
+
+Revision ID: 0010
+Revises: 0001
+"""
+
+from alembic import op
+
+revision = "0010"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+_UP = """
+ALTER TABLE runs
+    ADD COLUMN step bigint NOT NULL DEFAULT 0,
+    ADD COLUMN receipt jsonb,
+    ADD COLUMN hang_up boolean NOT NULL DEFAULT false,
+    ADD COLUMN ends_as text CHECK (ends_as IN ('cancelled', 'failed')),
+    ADD COLUMN stop_seq bigint,
+    ADD CONSTRAINT runs_cancelling_has_an_end CHECK (state <> 'cancelling' OR ends_as IS NOT NULL);
+ALTER TABLE calls ADD COLUMN hang_up_asked_at timestamptz;
+ALTER TABLE message_events DROP CONSTRAINT IF EXISTS message_events_status_check;
+"""
+
+
+def upgrade() -> None:
+    """Add what controls need; a running version does not see it."""
+    op.execute(_UP)
+
+
+def downgrade() -> None:
+    """Columns may stay: an older version does not read them."""

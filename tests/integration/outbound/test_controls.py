@@ -45,8 +45,10 @@ async def ask(scene: Scene, control: str, run_id: str, **more: object) -> dict[s
 
 
 async def last_word(scene: Scene) -> dict[str, Any]:
+    """What was said of a run last; of its calls others speak meanwhile."""
     [row] = await scene.rows(
-        "SELECT name, CAST(payload AS jsonb) FROM outbox ORDER BY position DESC LIMIT 1"
+        "SELECT name, CAST(payload AS jsonb) FROM outbox WHERE name LIKE 'run.%'"
+        " ORDER BY position DESC LIMIT 1"
     )
     name, said = row
     assert isinstance(said, dict)

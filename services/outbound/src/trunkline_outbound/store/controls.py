@@ -120,7 +120,7 @@ class Standing:
     receipt: dict[str, int] | None
     hang_up: bool
     stop_seq: int | None
-    ends_as: str | None
+    ends_as: str
     reason: str | None
     progress_version: int
 

@@ -16,11 +16,10 @@ ALTER TABLE runs
     ADD COLUMN step bigint NOT NULL DEFAULT 0,
     ADD COLUMN receipt jsonb,
     ADD COLUMN hang_up boolean NOT NULL DEFAULT false,
-    ADD COLUMN ends_as text CHECK (ends_as IN ('cancelled', 'failed')),
-    ADD COLUMN stop_seq bigint,
-    ADD CONSTRAINT runs_cancelling_has_an_end CHECK (state <> 'cancelling' OR ends_as IS NOT NULL);
+    ADD COLUMN ends_as text NOT NULL DEFAULT 'cancelled'
+        CHECK (ends_as IN ('cancelled', 'failed')),
+    ADD COLUMN stop_seq bigint;
 ALTER TABLE calls ADD COLUMN hang_up_asked_at timestamptz;
-ALTER TABLE message_events DROP CONSTRAINT IF EXISTS message_events_status_check;
 """
 
 

@@ -8,11 +8,11 @@ from trunkline_common import topology
 from trunkline_common.broker import Handlers
 from trunkline_common.contracts import Envelope
 from trunkline_common.contracts.api import ChannelChanged, MessageRequested, MessageStatusReported
-from trunkline_common.contracts.outbound import RunMessageDue
-from trunkline_common.db import pace
+from trunkline_common.contracts.outbound import RunCancelling, RunMessageDue
+from trunkline_common.db import outbox, pace
 from trunkline_common.db.transaction import wake_after_commit
-from trunkline_messaging import intake
-from trunkline_messaging.store import channels, messages, statuses
+from trunkline_messaging import facts, intake
+from trunkline_messaging.store import channels, gates, messages, statuses
 
 
 async def on_channel_changed(session: AsyncSession, envelope: Envelope[ChannelChanged]) -> None:
@@ -31,8 +31,18 @@ async def on_message_requested(session: AsyncSession, envelope: Envelope[Message
 
 
 async def on_run_message_due(session: AsyncSession, envelope: Envelope[RunMessageDue]) -> None:
-    """Take in a run's message."""
+    """Take in a run's message; of a cancelled run only to say that it was stopped."""
+    is_shut = await gates.is_shut(session, envelope.event.run_id, envelope.business_id)
     await messages.insert(session, intake.of_run(envelope))
+    if is_shut:
+        stopped = await gates.stop(session, envelope.event.run_id, envelope.business_id)
+        await outbox.add_all(session, [facts.cancelled(m, envelope.id) for m in stopped])
+
+
+async def on_run_cancelling(session: AsyncSession, envelope: Envelope[RunCancelling]) -> None:
+    """Admit no more of this run."""
+    stopped = await gates.shut(session, envelope.event.run_id, envelope.business_id)
+    await outbox.add_all(session, [facts.cancelled(m, envelope.id) for m in stopped])
 
 
 async def on_message_status(
@@ -46,6 +56,7 @@ HANDLERS: dict[topology.Queue, Handlers] = {
     topology.MESSAGING_HIGH: {
         MessageRequested: on_message_requested,
         ChannelChanged: on_channel_changed,
+        RunCancelling: on_run_cancelling,
     },
     topology.MESSAGING_DEFAULT: {
         MessageStatusReported: on_message_status,

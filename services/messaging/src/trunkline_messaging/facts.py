@@ -8,6 +8,7 @@ from typing import TypedDict
 from trunkline_common.contracts.envelope import Event
 from trunkline_common.contracts.messaging import (
     MessageAccepted,
+    MessageCancelled,
     MessageDelivered,
     MessageFailed,
     MessageRead,
@@ -79,6 +80,11 @@ def failed(
 def unknown(message: Message, reason: str) -> Fact:
     """Nobody can say whether the provider has it."""
     return _fact(message, MessageUnknown(**_about(message), reason=reason), None)
+
+
+def cancelled(message: Message, caused_by: str) -> Fact:
+    """Its run was cancelled in time."""
+    return _fact(message, MessageCancelled(**_about(message)), caused_by)
 
 
 def _about(message: Message) -> _About:

@@ -24,6 +24,7 @@ ATTEMPT: Final = "att"
 CALL: Final = "call"
 MESSAGE: Final = "msg"
 RECORDING: Final = "rec"
+CONTROL: Final = "ctl"
 
 
 def new_id(prefix: str) -> str:

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from trunkline_api import run_facts
 from trunkline_api.domain.states import MessageState
 from trunkline_api.store import calls, messages, progress, recordings
 from trunkline_api.store.calls import CallFact
@@ -50,17 +51,11 @@ async def on_run_rejected(session: AsyncSession, envelope: Envelope[outbound.Run
 
 
 async def on_run_progressed(
-    session: AsyncSession, envelope: Envelope[outbound.RunProgressed | outbound.RunCompleted]
+    session: AsyncSession, envelope: Envelope[outbound.RunProgressed]
 ) -> None:
     """Newer counts replace older ones, whichever comes first."""
-    event = envelope.event
-    known = await progress.progressed(
-        session,
-        envelope.business_id,
-        event,
-        done=isinstance(event, outbound.RunCompleted),
-        at=envelope.occurred_at,
-    )
+    event, at = envelope.event, envelope.occurred_at
+    known = await progress.progressed(session, envelope.business_id, event, at=at)
     _accept(known, "run")
 
 
@@ -203,6 +198,13 @@ async def on_message_unknown(
     await _fold_message(session, envelope, "unknown", reason=envelope.event.reason)
 
 
+async def on_message_cancelled(
+    session: AsyncSession, envelope: Envelope[messaging.MessageCancelled]
+) -> None:
+    """It was stopped before it was admitted."""
+    await _fold_message(session, envelope, "cancelled", reason="run_cancelled")
+
+
 async def on_recording_stored(session: AsyncSession, envelope: Envelope[RecordingStored]) -> None:
     """The audio is ours."""
     event = envelope.event
@@ -232,7 +234,14 @@ HANDLERS: Final[dict[Queue, Handlers]] = {
         outbound.RunStarted: on_run_started,
         outbound.RunRejected: on_run_rejected,
         outbound.RunProgressed: on_run_progressed,
-        outbound.RunCompleted: on_run_progressed,
+        outbound.RunPaused: run_facts.on_run_paused,
+        outbound.RunResumed: run_facts.on_run_resumed,
+        outbound.RunPolicyChanged: run_facts.on_policy_changed,
+        outbound.RunCancelling: run_facts.on_run_cancelling,
+        outbound.RunCancelled: run_facts.on_run_over,
+        outbound.RunCompleted: run_facts.on_run_over,
+        outbound.RunFailed: run_facts.on_run_over,
+        outbound.RunControlRefused: run_facts.on_control_refused,
         outbound.JobEnded: on_job_ended,
         outbound.CallDialled: on_call_dialled,
         outbound.CallAnswered: on_call_answered,
@@ -244,6 +253,7 @@ HANDLERS: Final[dict[Queue, Handlers]] = {
         messaging.MessageRead: on_message_read,
         messaging.MessageFailed: on_message_failed,
         messaging.MessageUnknown: on_message_unknown,
+        messaging.MessageCancelled: on_message_cancelled,
         RecordingStored: on_recording_stored,
         RecordingFailed: on_recording_failed,
     }

@@ -6,7 +6,7 @@ All are `trunkline_common.http.Problem` (RFC 9457), told apart by status and typ
 ├── 404 not-found                unknown, or another business's: the same answer
 ├── 408 too-slow                 a body that does not come; one too large is refused before us
 ├── 409 conflict                 it exists, and its state does not allow this
-└── 422 import-…, invalid-request understood and refused, with the place
+└── 422 import-…, invalid-request, start-in-past: understood and refused, with the place
 """
 
 from __future__ import annotations
@@ -49,6 +49,12 @@ def not_found(noun: str) -> Problem:
 def conflict(slug: str, detail: str) -> Problem:
     """The state of things does not allow it."""
     return Problem(409, slug, "Conflict", detail)
+
+
+def start_in_past() -> Problem:
+    """A schedule that cannot be kept."""
+    errors = [{"pointer": "#/start_at", "detail": "lies in the past; leave it out to start now"}]
+    return Problem(422, "start-in-past", "The start lies in the past", None, errors)
 
 
 def too_slow() -> Problem:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from opentelemetry.propagate import inject
@@ -11,14 +12,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from trunkline_api import errors
 from trunkline_api.feeds import WAKE
-from trunkline_api.store import channels, contacts, feeds, imports
+from trunkline_api.store import channels, contacts, controls, feeds, imports
 from trunkline_api.store import runs as store
+from trunkline_api.store.controls import NewControl
 from trunkline_api.store.runs import NewRun, Run, RunContact
 from trunkline_common.contracts.api import ChannelKind, RunContent, RunPolicy, RunRequested
 from trunkline_common.db import Database, outbox, transaction
 from trunkline_common.db.outbox import Fact
 from trunkline_common.db.transaction import wake_after_commit
-from trunkline_common.ids import RUN, new_id
+from trunkline_common.ids import CONTROL, RUN, new_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +90,16 @@ async def _audience_list(
     return run_id
 
 
-async def start(database: Database, business_id: str, run_id: str, *, correlation_id: str) -> Run:
-    """Start a draft. A run that was started before is answered as it is: to ask twice is harmless.
+async def start(
+    database: Database,
+    business_id: str,
+    run_id: str,
+    *,
+    by: str,
+    correlation_id: str,
+    start_at: datetime | None = None,
+) -> Run:
+    """Start a draft, now or later. To ask twice is harmless: a started run is answered as it is.
 
     The fact and the right to feed the audience are rows of one transaction; the audience itself
     leaves in chunks, so a start takes as long for ten contacts as for a million.
@@ -101,7 +111,10 @@ async def start(database: Database, business_id: str, run_id: str, *, correlatio
         if run.state != "draft":
             return run
         await _check_startable(session, run)
-        run = await store.request(session, business_id, run_id, correlation_id=correlation_id)
+        run = await store.request(
+            session, business_id, run_id, correlation_id=correlation_id, start_at=start_at
+        )
+        await controls.add(session, _start_control(run, by, correlation_id))
         carrier: dict[str, str] = {}
         inject(carrier)
         await feeds.add(
@@ -133,6 +146,20 @@ def _requested(run: Run) -> RunRequested:
         channel_id=run.channel_id,
         content=RunContent.model_validate(run.content),
         policy=RunPolicy.model_validate(run.policy),
+        start_at=run.start_at,
+    )
+
+
+def _start_control(run: Run, by: str, correlation_id: str) -> NewControl:
+    return NewControl(
+        id=new_id(CONTROL),
+        business_id=run.business_id,
+        run_id=run.id,
+        control="start",
+        asked={"start_at": run.start_at.isoformat()} if run.start_at else {},
+        asked_by=by,
+        correlation_id=correlation_id,
+        answer={},
     )
 
 

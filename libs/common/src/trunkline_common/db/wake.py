@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import asyncpg
@@ -62,6 +62,15 @@ class Waker:
         self._flags.setdefault(channel, []).append(flag)
         self._notify.set()  # the connection loop subscribes to what is new
         return flag
+
+    @contextmanager
+    def bell(self, channel: str) -> Iterator[Flag]:
+        """A bell for as long as the block lasts, for whoever waits once."""
+        flag = self.flag(channel)
+        try:
+            yield flag
+        finally:
+            self._flags[channel].remove(flag)
 
     def wake(self, channel: str) -> None:
         """Ring every bell of this channel; many rings before the next look are one."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Final, Literal
 
 CallState = Literal["dialled", "answered", "unknown", "ended"]
-MessageState = Literal["requested", "unknown", "accepted", "sent", "failed", "delivered", "read"]
+MessageState = Literal[
+    "requested", "unknown", "accepted", "sent", "failed", "delivered", "read", "cancelled"
+]
 
 # "unknown" outranks progress: it is said when no more is to be had. Only an end corrects it.
 CALL_RANK: Final[dict[CallState, int]] = {"dialled": 1, "answered": 2, "unknown": 3, "ended": 4}
@@ -19,4 +21,5 @@ MESSAGE_RANK: Final[dict[MessageState, int]] = {
     "failed": 4,
     "delivered": 5,
     "read": 6,
+    "cancelled": 7,  # said only of what was never sent
 }

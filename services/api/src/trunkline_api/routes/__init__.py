@@ -10,6 +10,7 @@ from trunkline_api.routes import (
     calls,
     channels,
     contacts,
+    controls,
     docs,
     imports,
     keys,
@@ -28,7 +29,7 @@ def routers(parts: Parts) -> list[APIRouter]:
         request.state.parts = parts
 
     public = APIRouter(prefix="/v1", dependencies=[Depends(provide)], responses=PROBLEMS)
-    for noun in (businesses, keys, channels, contacts, imports, runs, calls, messages):
+    for noun in (businesses, keys, channels, contacts, imports, runs, controls, calls, messages):
         public.include_router(noun.router)
     callbacks = APIRouter(
         prefix="/callbacks", dependencies=[Depends(provide)], include_in_schema=False

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter
-from pydantic import Field, StringConstraints, computed_field, model_validator
+from pydantic import AwareDatetime, Field, StringConstraints, computed_field, model_validator
 
 from trunkline_api import calls, errors, messages, runs
 from trunkline_api.routes.answers import (
@@ -114,6 +114,7 @@ class RunTold(Told):
     requested_at: datetime | None
     started_at: datetime | None
     ended_at: datetime | None
+    start_at: datetime | None = Field(description="when a scheduled run starts")
 
     @computed_field(description="share of contacts whose turn is over, 0 to 1")  # type: ignore[prop-decorator]
     @property
@@ -155,11 +156,32 @@ async def create_run(asked: RunAsked, caller: RunsWriter, parts: ServiceParts) -
     return RunTold.model_validate(made)
 
 
+class StartAsked(Asked):
+    """When to start; without it, as soon as the audience is frozen."""
+
+    start_at: AwareDatetime | None = None
+
+
+def ahead(start_at: datetime | None) -> datetime | None:
+    """A start that lies ahead, or none."""
+    if start_at is not None and start_at <= datetime.now(UTC):
+        raise errors.start_in_past()
+    return start_at
+
+
 @router.post("/{run_id}/start", status_code=202)
-async def start_run(run_id: str, caller: RunsWriter, parts: ServiceParts) -> RunTold:
+async def start_run(
+    run_id: str, caller: RunsWriter, parts: ServiceParts, asked: StartAsked | None = None
+) -> RunTold:
     """Start a draft. To start a run again changes nothing and answers with the run as it is."""
+    start_at = ahead(asked.start_at if asked else None)
     started = await runs.start(
-        parts.database, caller.business_id, run_id, correlation_id=correlation_id()
+        parts.database,
+        caller.business_id,
+        run_id,
+        by=caller.key_id,
+        correlation_id=correlation_id(),
+        start_at=start_at,
     )
     return RunTold.model_validate(started)
 

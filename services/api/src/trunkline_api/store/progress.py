@@ -9,12 +9,19 @@ from typing import Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from trunkline_common.contracts.outbound import JobEnded, RunCompleted, RunProgressed
+from trunkline_common.contracts.outbound import (
+    JobEnded,
+    RunCancelled,
+    RunCompleted,
+    RunFailed,
+    RunProgressed,
+)
 
 _STARTED: Final = text(
     """
 UPDATE runs
-   SET state = CASE WHEN state IN ('draft', 'starting') THEN 'running' ELSE state END,
+   SET state = CASE WHEN state IN ('draft', 'scheduled', 'starting') THEN 'running'
+                    ELSE state END,
        total = :total, rejects = :rejects, started_at = coalesce(started_at, :at)
  WHERE business_id = :business_id AND id = :run_id
 RETURNING id
@@ -31,9 +38,11 @@ RETURNING id
 _PROGRESSED: Final = text(
     """
 UPDATE runs
-   SET state = CASE WHEN CAST(:done AS boolean) THEN 'completed'
-                    WHEN state IN ('draft', 'starting') THEN 'running' ELSE state END,
-       ended_at = CASE WHEN CAST(:done AS boolean) THEN coalesce(ended_at, :at)
+   SET state = CASE WHEN CAST(:over AS text) IS NOT NULL THEN :over
+                    WHEN state IN ('draft', 'scheduled', 'starting') THEN 'running'
+                    ELSE state END,
+       reason = coalesce(:reason, reason),
+       ended_at = CASE WHEN CAST(:over AS text) IS NOT NULL THEN coalesce(ended_at, :at)
                        ELSE ended_at END,
        total = CASE WHEN progress_version <= :version THEN :total ELSE total END,
        states = CASE WHEN progress_version <= :version THEN CAST(:states AS jsonb)
@@ -41,6 +50,17 @@ UPDATE runs
        outcomes = CASE WHEN progress_version <= :version THEN CAST(:outcomes AS jsonb)
                        ELSE outcomes END,
        progress_version = greatest(progress_version, :version)
+ WHERE business_id = :business_id AND id = :run_id
+RETURNING id
+"""
+)
+# States come in any order: the highest step shows, and nothing comes after an end.
+_MOVED: Final = text(
+    """
+UPDATE runs
+   SET state = CASE WHEN :step > step AND ended_at IS NULL THEN :state ELSE state END,
+       reason = CASE WHEN :step > step AND ended_at IS NULL THEN :reason ELSE reason END,
+       step = greatest(step, :step)
  WHERE business_id = :business_id AND id = :run_id
 RETURNING id
 """
@@ -81,15 +101,54 @@ async def rejected(
     return (await session.execute(_REJECTED, values)).first() is not None
 
 
-async def progressed(
+async def moved(
     session: AsyncSession,
     business_id: str,
-    event: RunProgressed | RunCompleted,
-    *,
-    done: bool,
-    at: datetime,
+    run_id: str,
+    state: str,
+    step: int,
+    reason: str | None = None,
+) -> bool:
+    """A run's state by its highest step; False where the business has no such run."""
+    values = {
+        "business_id": business_id,
+        "run_id": run_id,
+        "state": state,
+        "step": step,
+        "reason": reason,
+    }
+    return (await session.execute(_MOVED, values)).first() is not None
+
+
+async def progressed(
+    session: AsyncSession, business_id: str, event: RunProgressed, *, at: datetime
 ) -> bool:
     """Newer counts replace older ones; False where the business has no such run."""
+    return await _counted(session, business_id, event, over=None, reason=None, at=at)
+
+
+async def over(
+    session: AsyncSession,
+    business_id: str,
+    event: RunCompleted | RunCancelled | RunFailed,
+    *,
+    state: str,
+    at: datetime,
+) -> bool:
+    """The run has ended like this; False where the business has no such run."""
+    reason = None if isinstance(event, RunCompleted) else event.reason
+    return await _counted(session, business_id, event, over=state, reason=reason, at=at)
+
+
+async def _counted(
+    session: AsyncSession,
+    business_id: str,
+    event: RunProgressed | RunCompleted | RunCancelled | RunFailed,
+    *,
+    over: str | None,
+    reason: str | None,
+    at: datetime,
+) -> bool:
     values = {
         "business_id": business_id,
         "run_id": event.run_id,
@@ -97,7 +156,8 @@ async def progressed(
         "total": event.total,
         "states": json.dumps(event.states),
         "outcomes": json.dumps(event.outcomes),
-        "done": done,
+        "over": over,
+        "reason": reason,
         "at": at,
     }
     return (await session.execute(_PROGRESSED, values)).first() is not None

@@ -38,6 +38,7 @@ class Run:
     requested_at: datetime | None
     started_at: datetime | None
     ended_at: datetime | None
+    start_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ class RunContact:
 _COLUMNS: Final = (
     "id, business_id, name, channel, channel_id, audience, list_id, content, policy, state,"
     " reason, total, rejects, states, outcomes, correlation_id, created_at, requested_at,"
-    " started_at, ended_at"
+    " started_at, ended_at, start_at"
 )
 _ADD: Final = text(
     f"""
@@ -97,11 +98,26 @@ SELECT {_COLUMNS} FROM runs WHERE business_id = :business_id AND id < :before
 )
 _REQUEST: Final = text(
     f"""
-UPDATE runs SET state = 'starting', requested_at = clock_timestamp(),
+UPDATE runs SET state = CASE WHEN CAST(:start_at AS timestamptz) IS NULL THEN 'starting'
+                             ELSE 'scheduled' END,
+                start_at = :start_at, requested_at = clock_timestamp(),
                 correlation_id = :correlation_id
  WHERE business_id = :business_id AND id = :run_id AND state = 'draft'
 RETURNING {_COLUMNS}
 """  # noqa: S608
+)
+_EDIT: Final = text(
+    """
+UPDATE runs SET policy = CAST(:policy AS jsonb),
+       start_at = CASE WHEN state IN ('draft', 'scheduled') THEN :start_at ELSE start_at END
+ WHERE business_id = :business_id AND id = :run_id
+"""
+)
+_CANCEL_DRAFT: Final = text(
+    """
+UPDATE runs SET state = 'cancelled', ended_at = clock_timestamp()
+ WHERE business_id = :business_id AND id = :run_id AND state = 'draft'
+"""
 )
 _SCRIPT: Final = text(
     """
@@ -145,11 +161,44 @@ async def page(session: AsyncSession, business_id: str, *, before: str, limit: i
 
 
 async def request(
-    session: AsyncSession, business_id: str, run_id: str, *, correlation_id: str
+    session: AsyncSession,
+    business_id: str,
+    run_id: str,
+    *,
+    correlation_id: str,
+    start_at: datetime | None,
 ) -> Run:
-    """A locked draft is starting from now on, under the correlation id of whoever started it."""
-    values = {"business_id": business_id, "run_id": run_id, "correlation_id": correlation_id}
+    """A locked draft is starting, or scheduled, under the correlation id of whoever asked."""
+    values = {
+        "business_id": business_id,
+        "run_id": run_id,
+        "correlation_id": correlation_id,
+        "start_at": start_at,
+    }
     return only(await session.execute(_REQUEST, values), Run)
+
+
+async def edit(
+    session: AsyncSession,
+    business_id: str,
+    run_id: str,
+    *,
+    policy: dict[str, Any],
+    start_at: datetime | None,
+) -> None:
+    """Keep the policy that was asked for; a start only moves as long as it lies ahead."""
+    values = {
+        "business_id": business_id,
+        "run_id": run_id,
+        "policy": json.dumps(policy),
+        "start_at": start_at,
+    }
+    await session.execute(_EDIT, values)
+
+
+async def cancel_draft(session: AsyncSession, business_id: str, run_id: str) -> None:
+    """Nothing of it ever left: it is over at once."""
+    await session.execute(_CANCEL_DRAFT, {"business_id": business_id, "run_id": run_id})
 
 
 async def content_of(

@@ -12,12 +12,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from trunkline_common.contracts.outbound import CallDialled
 from trunkline_common.db import outbox
 from trunkline_common.db.outbox import Fact
+from trunkline_common.db.transaction import wake_after_commit
 from trunkline_outbound.facts import fact_of
-from trunkline_outbound.store import attempts, calls, jobs
+from trunkline_outbound.store import attempts, calls, jobs, surplus
 from trunkline_outbound.store.attempts import Attempt
 from trunkline_outbound.store.jobs import Move
 
 log = logging.getLogger(__name__)
+
+SURPLUS = "outbound.surplus"  # rung when a second call for one job was seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,7 @@ async def accept(session: AsyncSession, news: Sequence[Acceptance]) -> None:
     if not news:
         return
     ids = [n.attempt.attempt_id for n in news]
+    late = await surplus.late_of(session, ids)
     await attempts.accept(session, [(n.attempt.attempt_id, n.provider_id, n.said_by) for n in news])
     await attempts.close_sends(session, ids)
     owners = await attempts.bind(
@@ -58,7 +62,18 @@ async def accept(session: AsyncSession, news: Sequence[Acceptance]) -> None:
         ],
         from_states=("sending", "in_doubt"),
     )
+    await _brake(session, ours, late)
     await outbox.add_all(session, [_dialled(n) for n in ours if n.attempt.attempt_id in opened])
+
+
+async def _brake(session: AsyncSession, ours: Sequence[Acceptance], late: set[str]) -> None:
+    """What is accepted after it had been given up must not be dialled again beside it."""
+    await surplus.take_back(session, [n.attempt for n in ours if n.attempt.attempt_id in late])
+    facts = [(n.attempt.attempt_id, n.provider_id) for n in ours]
+    twice = await surplus.detect(session, facts, late=late)
+    if twice:
+        log.error("call.made_twice", extra={"attempts": twice})
+        wake_after_commit(session, SURPLUS)
 
 
 def _dialled(news: Acceptance) -> Fact:

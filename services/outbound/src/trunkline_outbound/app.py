@@ -13,12 +13,20 @@ from trunkline_common.loops import work_loop
 from trunkline_common.processes import Process, Runtime, Service, consume, prune, relay, serve
 from trunkline_common.sealing import parse_keys
 from trunkline_outbound import claims, runs
+from trunkline_outbound.acceptance import SURPLUS
+from trunkline_outbound.accounts import Accounts
 from trunkline_outbound.cancelling import finish_cancelled
 from trunkline_outbound.consumer import HANDLERS
+from trunkline_outbound.controls import GATE
 from trunkline_outbound.dispatch import Dispatcher, DispatchSettings
+from trunkline_outbound.doubts import BATCH as DOUBTS_BATCH
+from trunkline_outbound.doubts import Patience, resolve_doubts
 from trunkline_outbound.folding import fold_calls
 from trunkline_outbound.gateways.twilio import TwilioGateway
+from trunkline_outbound.gateways.twilio_calls import TwilioCalls
+from trunkline_outbound.gateways.voice import CallRegistry
 from trunkline_outbound.horizons import Horizons, close_silent
+from trunkline_outbound.news import brake_surplus, hang_up, poll_silent_calls
 from trunkline_outbound.progress import tell_progress
 from trunkline_outbound.results import fold_messages
 from trunkline_outbound.sending import CallSender
@@ -26,6 +34,7 @@ from trunkline_outbound.settings import Settings
 from trunkline_outbound.store.events import FOLD_CALLS, FOLD_MESSAGES
 
 FOLD_BATCH: Final = 500
+ASK_AT_ONCE: Final = 40
 
 
 async def dispatch(runtime: Runtime[Settings]) -> None:
@@ -61,6 +70,47 @@ def _dispatch_settings(settings: Settings) -> DispatchSettings:
 
 async def reconcile(runtime: Runtime[Settings]) -> None:
     """Fold what was said of attempts, complete runs, and sweep up after lost hints."""
+    async with open_http(
+        ASK_AT_ONCE, total=runtime.settings.answer_seconds, read=runtime.settings.answer_seconds
+    ) as http:
+        registry = TwilioCalls(http, runtime.settings.twilio_base_url)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(_reconcile_rows(runtime), name="rows")
+            tasks.create_task(_ask_providers(runtime, registry), name="providers")
+
+
+async def _ask_providers(runtime: Runtime[Settings], registry: CallRegistry) -> None:
+    """Ask about doubts and silent calls, and end calls that should not be."""
+    database, settings = runtime.database, runtime.settings
+    accounts = Accounts(database, parse_keys(settings.sealing_keys.get_secret_value()))
+
+    async def doubts() -> bool:
+        patience = Patience(grace=settings.grace_seconds)
+        return await resolve_doubts(database, registry, accounts, patience) == DOUBTS_BATCH
+
+    async def silent() -> bool:
+        first = settings.call_poll_seconds
+        return await poll_silent_calls(database, registry, accounts, first=first) > 0
+
+    async def hang_ups() -> bool:
+        return await hang_up(database, registry, accounts) > 0
+
+    async def brake() -> bool:
+        return await brake_surplus(database, registry, accounts) > 0
+
+    async with asyncio.TaskGroup() as tasks:
+        for name, tick, flag, idle in (
+            ("doubts", doubts, None, 1.0),
+            ("silent calls", silent, None, settings.sweep_seconds),
+            ("hang up", hang_ups, GATE, settings.sweep_seconds),
+            ("surplus", brake, SURPLUS, settings.sweep_seconds),
+        ):
+            bell = None if flag is None else database.waker.flag(flag)
+            loop = work_loop(name, tick, stop=runtime.stop, flag=bell, idle=idle)
+            tasks.create_task(loop, name=name)
+
+
+async def _reconcile_rows(runtime: Runtime[Settings]) -> None:
     database, stop, settings = runtime.database, runtime.stop, runtime.settings
 
     async def fold_of_calls() -> bool:

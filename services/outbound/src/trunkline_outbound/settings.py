@@ -26,6 +26,12 @@ class Settings(ServiceSettings):
     margin_seconds: float = Field(default=10.0, ge=0.1)
     send_deadline_seconds: float = Field(default=10.0, ge=0.5)
     answer_seconds: float = Field(default=10.0, ge=0.5)
+    grace_seconds: float = Field(
+        default=120.0, ge=1, description="in doubt: before it an absence proves nothing"
+    )
+    call_poll_seconds: float = Field(
+        default=60.0, ge=1, description="without news of a call, ask its provider"
+    )
     sweep_seconds: float = Field(default=5.0, ge=0.1)
     in_doubt_horizon_seconds: float = Field(default=600.0, ge=1)
     call_horizon_seconds: float = Field(default=7200.0, ge=1)

@@ -68,6 +68,9 @@ class RunPolicy(BaseModel):
     time_limit: int = 600
     max_attempts: int = 1
     retry_after: int = 900
+    when_absent: Literal["never", "resend"] = Field(
+        default="never", description="after a lost answer, if the provider proves it has no call"
+    )
 
 
 class RunRequested(Event):

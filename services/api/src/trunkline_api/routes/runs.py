@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter
 from pydantic import AwareDatetime, Field, StringConstraints, computed_field, model_validator
@@ -72,6 +72,11 @@ class PolicyAsked(Asked):
     time_limit: int = Field(default=600, ge=10, le=14_400)
     max_attempts: int = Field(default=1, ge=1, le=10)
     retry_after: int = Field(default=900, ge=1, le=7 * 86_400)
+    when_absent: Literal["never", "resend"] = Field(
+        default="never",
+        description="when an answer was lost and the provider turns out not to have the call: "
+        "end the contact's turn as unknown, or try again",
+    )
 
 
 class RunAsked(Asked):

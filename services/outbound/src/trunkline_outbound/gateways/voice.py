@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 
 from trunkline_outbound.domain.classification import Result
@@ -33,3 +34,50 @@ class VoiceGateway(Protocol):
         Never raises for anything that the provider or the network does: the result says it.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class AccountAccess:
+    """A business's account with its provider, opened for a moment."""
+
+    account: str
+    auth_token: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderCall:
+    """A call as its provider tells of it. `duration` in seconds, `created_at` on its clock."""
+
+    provider_id: str
+    status: str
+    created_at: datetime | None
+    duration: int | None = None
+    answered_by: str | None = None
+    price: str | None = None
+    price_unit: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One page of calls; `told_at` is the provider's own time of the answer."""
+
+    calls: tuple[ProviderCall, ...]
+    told_at: datetime | None
+    next_page: str | None = None
+
+
+class CallRegistry(Protocol):
+    """What a provider knows of calls. All of it may be asked again; `ProviderSilent` if not told.
+
+    See `twilio_calls.TwilioCalls` for what each says.
+    """
+
+    async def between(self, access: AccountAccess, *, sender: str, to: str) -> Listing: ...
+
+    async def since(
+        self, access: AccountAccess, day: str, *, after: str | None = None
+    ) -> Listing: ...
+
+    async def fetch(self, access: AccountAccess, provider_id: str) -> ProviderCall | None: ...
+
+    async def end(self, access: AccountAccess, provider_id: str, *, ringing_only: bool) -> bool: ...

@@ -1,0 +1,169 @@
+"""Attempts in doubt, resolved by what their provider's list of calls says: protocol section 6."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from typing import Final
+
+from prometheus_client import Counter
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from trunkline_common.contracts.outbound import CallUnknown
+from trunkline_common.db import Database, outbox, transaction
+from trunkline_common.db.transaction import wake_after_commit
+from trunkline_outbound.acceptance import Acceptance, accept
+from trunkline_outbound.accounts import Accounts
+from trunkline_outbound.domain.doubts import (
+    Absent,
+    AskAgain,
+    Found,
+    Question,
+    Ruling,
+    Seen,
+    delays,
+    judge,
+)
+from trunkline_outbound.facts import fact_of, job_ended
+from trunkline_outbound.gateways.twilio_calls import ProviderSilent
+from trunkline_outbound.gateways.voice import CallRegistry, Listing, ProviderCall
+from trunkline_outbound.news import keep_news
+from trunkline_outbound.runs import ENDED, WORK
+from trunkline_outbound.store import attempts, decisions, jobs, limits, runs, surplus
+from trunkline_outbound.store import doubts as store
+from trunkline_outbound.store.attempts import Attempt
+from trunkline_outbound.store.decisions import Decision
+from trunkline_outbound.store.doubts import Doubt
+from trunkline_outbound.store.jobs import Move
+
+log = logging.getLogger(__name__)
+
+BATCH: Final = 50
+AT_ONCE: Final = 10
+ABSENT: Final = "provider_never_had_it"
+
+RESOLVED = Counter("trunkline_doubts_total", "Looks at attempts in doubt", ["ruling"])
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Seconds: `grace` after the send deadline, before which an absence proves nothing."""
+
+    grace: float = 120.0
+
+
+async def resolve_doubts(
+    database: Database, registry: CallRegistry, accounts: Accounts, patience: Patience
+) -> int:
+    """Ask about every attempt whose time has come; how many were looked at."""
+    async with transaction(database) as session:
+        due = await store.pick_doubts(session, delays=delays(), grace=patience.grace, batch=BATCH)
+    bounded = asyncio.Semaphore(AT_ONCE)
+
+    async def look(doubt: Doubt) -> None:
+        async with bounded:
+            await _resolve(database, registry, accounts, doubt)
+
+    async with asyncio.TaskGroup() as looking:
+        for doubt in due:
+            if doubt.polls > 1:  # the first pick only begins the count of seconds
+                looking.create_task(look(doubt))
+    return len(due)
+
+
+async def _resolve(
+    database: Database, registry: CallRegistry, accounts: Accounts, doubt: Doubt
+) -> None:
+    access = await accounts.access(
+        doubt.channel_id, business_id=doubt.business_id, account=doubt.account
+    )
+    if access is None:
+        return
+    try:
+        listing = await registry.between(access, sender=doubt.from_number, to=doubt.to_number)
+    except ProviderSilent as error:
+        log.warning("doubt.provider_silent", extra={"error": str(error)})
+        RESOLVED.labels("silent").inc()
+        return
+    async with transaction(database) as session:
+        ruling = await _ruled(session, doubt, listing)
+        match ruling:
+            case Found(provider_id, more):
+                seen = next(c for c in listing.calls if c.provider_id == provider_id)
+                await _found(session, doubt, seen, more)
+            case Absent():
+                await _absent(session, doubt)
+            case AskAgain():
+                pass
+    RESOLVED.labels(type(ruling).__name__.lower()).inc()
+
+
+async def _ruled(session: AsyncSession, doubt: Doubt, listing: Listing) -> Ruling:
+    seen = [Seen(call.provider_id, call.created_at) for call in listing.calls]
+    bound = await store.bound_to_others(session, doubt, [call.provider_id for call in seen])
+    question = Question(doubt.intent_at, doubt.now, listing.told_at, doubt.is_past_grace)
+    return judge(question, seen, bound)
+
+
+async def _found(
+    session: AsyncSession, doubt: Doubt, seen: ProviderCall, more: tuple[str, ...]
+) -> None:
+    """The provider has it: a fact, whatever our answer was; and its news so far."""
+    attempt = await _locked(session, doubt.attempt_id)
+    if attempt is None:
+        return
+    await accept(session, [Acceptance(attempt, seen.provider_id, "poll")])
+    await keep_news(session, attempt, seen)
+    if more:
+        log.error("call.made_twice", extra={"attempt": attempt.attempt_id, "surplus": len(more)})
+        await surplus.add(session, [(attempt, provider_id) for provider_id in more])
+
+
+async def _locked(session: AsyncSession, attempt_id: str) -> Attempt | None:
+    """The attempt with its job and itself locked, if it is still in doubt."""
+    known = await attempts.get_attempts(session, [attempt_id])
+    if attempt_id not in known:
+        return None
+    attempt = known[attempt_id]
+    await jobs.lock_jobs(session, [(attempt.run_id, attempt.seq)])
+    states = await attempts.lock_attempts(session, [attempt_id])
+    return attempt if states[attempt_id] == "in_doubt" else None
+
+
+async def _absent(session: AsyncSession, doubt: Doubt) -> None:
+    """The provider never had it: the run's policy says whether it may be tried again."""
+    attempt_id = doubt.attempt_id
+    attempt = await _locked(session, attempt_id)
+    if attempt is None:
+        return
+    run = await runs.get_run(session, attempt.run_id)
+    again = run is not None and run.policy.when_absent == "resend"
+    key = (attempt.run_id, attempt.seq, attempt.attempt_id)
+    await attempts.settle(session, [(attempt_id, "absent", None, ABSENT)], said_by="poll")
+    if again:
+        moves = [Move(*key, "waiting", ABSENT, due_at=doubt.now)]
+    else:
+        moves = [Move(*key, "unknown", ABSENT)]
+    moved = await jobs.move(session, moves, from_states=("in_doubt",))
+    await attempts.close_sends(session, [attempt_id])
+    state = moves[0].state
+    await decisions.add(
+        session, [Decision(attempt.business_id, attempt.run_id, attempt.seq, state, ABSENT)]
+    )
+    facts = [job_ended(attempt, job) for job in moved if job.state == "unknown"]
+    facts += [fact_of(attempt, _unknown(attempt)) for job in moved if job.state == "unknown"]
+    await outbox.add_all(session, facts)
+    await limits.free(session, [attempt_id])
+    wake_after_commit(session, WORK)
+    wake_after_commit(session, ENDED)
+
+
+def _unknown(attempt: Attempt) -> CallUnknown:
+    return CallUnknown(
+        call_id=attempt.call_id,
+        attempt_id=attempt.attempt_id,
+        run_id=attempt.run_id,
+        seq=attempt.seq,
+        reason=ABSENT,
+    )

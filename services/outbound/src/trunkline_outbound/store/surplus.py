@@ -1,0 +1,131 @@
+"""Calls that a provider made twice for one job, until they are stopped or were too fast."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from trunkline_outbound.store.attempts import Attempt
+from trunkline_outbound.store.doubts import LiveCall
+
+_ADD = text(
+    """
+INSERT INTO surplus_calls (account, provider_id, attempt_id, business_id, channel_id)
+SELECT * FROM unnest(CAST(:accounts AS text[]), CAST(:provider_ids AS text[]),
+                     CAST(:attempts AS text[]), CAST(:businesses AS text[]),
+                     CAST(:channels AS text[]))
+ON CONFLICT DO NOTHING
+"""
+)
+_LATE = text(
+    """
+SELECT attempt_id FROM attempts
+ WHERE attempt_id = ANY (CAST(:attempts AS text[])) AND state IN ('absent', 'unknown')
+"""
+)
+# A job whose attempt was taken for absent goes back to it, if no other attempt is open by now.
+_TAKE_BACK = text(
+    """
+UPDATE jobs SET state = 'accepted', claim_id = NULL, due_at = NULL, reason = 'accepted_late',
+       open_attempt = late.attempt_id, changed_at = clock_timestamp()
+  FROM unnest(CAST(:attempts AS text[]), CAST(:runs AS text[]), CAST(:seqs AS bigint[]))
+       AS late (attempt_id, run_id, seq)
+ WHERE jobs.run_id = late.run_id AND jobs.seq = late.seq AND jobs.state IN ('waiting', 'queued')
+"""
+)
+# Two ids for one attempt: the one that is heard of later. Two calls for one job, because a fact
+# came after its attempt was taken for absent: the call of the later attempt.
+_DETECT = text(
+    """
+WITH fact AS (
+    SELECT * FROM unnest(CAST(:attempts AS text[]), CAST(:provider_ids AS text[]))
+        AS fact (attempt_id, provider_id))
+INSERT INTO surplus_calls (account, provider_id, attempt_id, business_id, channel_id)
+SELECT account, fact.provider_id, attempt_id, business_id, channel_id
+  FROM fact JOIN attempts USING (attempt_id)
+ WHERE attempts.provider_id <> fact.provider_id
+UNION
+SELECT later.account, later.provider_id, later.attempt_id, later.business_id, later.channel_id
+  FROM fact JOIN attempts AS first USING (attempt_id)
+  JOIN jobs ON jobs.run_id = first.run_id AND jobs.seq = first.seq
+  JOIN attempts AS later ON later.attempt_id = jobs.open_attempt
+ WHERE first.attempt_id = ANY (CAST(:late AS text[])) AND later.attempt_id <> first.attempt_id
+   AND later.provider_id IS NOT NULL AND jobs.state = 'accepted'
+ON CONFLICT DO NOTHING
+RETURNING attempt_id
+"""
+)
+_PICK = text(
+    """
+WITH due AS (
+    SELECT account, provider_id FROM surplus_calls
+     WHERE result IS NULL AND try_at <= clock_timestamp()
+     ORDER BY try_at LIMIT :batch FOR NO KEY UPDATE SKIP LOCKED)
+UPDATE surplus_calls SET tries = tries + 1,
+       try_at = clock_timestamp() + make_interval(secs => least(power(2, tries), 60)),
+       result = CASE WHEN tries > 10 THEN 'given_up' END
+  FROM due WHERE surplus_calls.account = due.account
+             AND surplus_calls.provider_id = due.provider_id
+RETURNING attempt_id, business_id, channel_id, surplus_calls.account, surplus_calls.provider_id
+"""
+)
+_SETTLE = text(
+    """
+UPDATE surplus_calls SET result = :result
+ WHERE account = :account AND provider_id = :provider_id
+"""
+)
+
+
+async def add(session: AsyncSession, calls: Sequence[tuple[Attempt, str]]) -> None:
+    """Remember calls (attempt, provider id) that should not be."""
+    if calls:
+        parameters = {
+            "accounts": [attempt.account for attempt, _ in calls],
+            "provider_ids": [provider_id for _, provider_id in calls],
+            "attempts": [attempt.attempt_id for attempt, _ in calls],
+            "businesses": [attempt.business_id for attempt, _ in calls],
+            "channels": [attempt.channel_id for attempt, _ in calls],
+        }
+        await session.execute(_ADD, parameters)
+
+
+async def late_of(session: AsyncSession, attempt_ids: Sequence[str]) -> set[str]:
+    """Which of these attempts had been given up; they are locked by the caller."""
+    return set((await session.execute(_LATE, {"attempts": list(attempt_ids)})).scalars())
+
+
+async def take_back(session: AsyncSession, late: Sequence[Attempt]) -> None:
+    """Give jobs that wait for another try back to the attempt that was accepted after all."""
+    if late:
+        parameters = {
+            "attempts": [attempt.attempt_id for attempt in late],
+            "runs": [attempt.run_id for attempt in late],
+            "seqs": [attempt.seq for attempt in late],
+        }
+        await session.execute(_TAKE_BACK, parameters)
+
+
+async def detect(
+    session: AsyncSession, facts: Sequence[tuple[str, str]], *, late: Collection[str]
+) -> list[str]:
+    """Remember second calls that these facts (attempt, provider id) reveal; whose they are."""
+    parameters = {
+        "attempts": [attempt_id for attempt_id, _ in facts],
+        "provider_ids": [provider_id for _, provider_id in facts],
+        "late": list(late),
+    }
+    return list((await session.execute(_DETECT, parameters)).scalars())
+
+
+async def pick(session: AsyncSession, *, batch: int) -> list[LiveCall]:
+    """Those to be stopped now."""
+    return [LiveCall(*row) for row in await session.execute(_PICK, {"batch": batch})]
+
+
+async def settle(session: AsyncSession, account: str, provider_id: str, result: str) -> None:
+    """Note what came of it."""
+    parameters = {"account": account, "provider_id": provider_id, "result": result}
+    await session.execute(_SETTLE, parameters)

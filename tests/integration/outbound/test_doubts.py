@@ -1,0 +1,278 @@
+"""Doubts against a provider that really has, or has not, what it did not answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import aiohttp
+import pytest
+from tests.integration.outbound.scene import SEALER, Scene
+
+from trunkline_common.contracts.api import RunCancelRequested
+from trunkline_common.db import Database
+from trunkline_common.last_byte import open_http
+from trunkline_common.loops import Stop
+from trunkline_common.testing import facts
+from trunkline_outbound.accounts import Accounts
+from trunkline_outbound.dispatch import Dispatcher, DispatchSettings
+from trunkline_outbound.doubts import Patience, resolve_doubts
+from trunkline_outbound.folding import fold_calls
+from trunkline_outbound.gateways.twilio import TwilioGateway
+from trunkline_outbound.gateways.twilio_calls import TwilioCalls
+from trunkline_outbound.horizons import Horizons, close_silent
+from trunkline_outbound.news import brake_surplus, hang_up, poll_silent_calls
+from trunkline_outbound.sending import CallSender
+from trunkline_sandbox.process import running_sandbox
+
+NOWHERE = "http://127.0.0.1:9"  # callbacks are refused there: all of them are lost
+
+
+@pytest.fixture(scope="session")
+def twilio_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    log = tmp_path_factory.mktemp("twilio") / "witness.jsonl"
+    with running_sandbox(log, speed=20, seed=3) as url:
+        yield url
+
+
+@dataclass
+class Stage:
+    """A scene with an account at the sandbox, and what asks it."""
+
+    scene: Scene
+    url: str
+    http: aiohttp.ClientSession
+
+    @property
+    def registry(self) -> TwilioCalls:
+        return TwilioCalls(self.http, self.url)
+
+    @property
+    def accounts(self) -> Accounts:
+        return Accounts(self.scene.database, SEALER)
+
+    async def post(self, path: str, body: dict[str, Any]) -> None:
+        async with self.http.post(f"{self.url}{path}", json=body) as answer:
+            assert answer.status == 201, await answer.text()
+
+    async def fault(self, kind: str, **order: Any) -> None:
+        await self.post("/sandbox/faults", {"kind": kind, "account": self.scene.account, **order})
+
+    async def witnessed(self, kind: str) -> list[dict[str, Any]]:
+        async with self.http.get(f"{self.url}/sandbox/log?limit=100000") as answer:
+            entries = (await answer.json())["entries"]
+        return [e for e in entries if e["kind"] == kind and e["account"] == self.scene.account]
+
+    async def dispatch(self, run_id: str, **wanted: int) -> None:
+        """Dispatch until the run's jobs are in these states."""
+        stop = Stop()
+        async with open_http(50, total=1.0, read=1.0) as http:
+            sender = CallSender(
+                TwilioGateway(http, self.url),
+                sealer=SEALER,
+                callback_base=NOWHERE,
+                callback_secret="secret",
+            )
+            settings = DispatchSettings(owner=uuid4().hex, idle=0.05)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(Dispatcher(self.scene.database, sender, settings).run(stop))
+
+                async def so() -> bool:
+                    return await self.scene.states(run_id) == wanted
+
+                try:
+                    await facts.eventually(so, 20)
+                finally:
+                    stop.set()
+
+    async def ask(self, *, grace: float = 120.0) -> None:
+        """Two looks at every doubt: the first begins the count of seconds, the second asks."""
+        for _ in range(2):
+            await self.scene.rows("UPDATE attempts SET poll_at = NULL RETURNING 1")
+            await resolve_doubts(
+                self.scene.database, self.registry, self.accounts, Patience(grace=grace)
+            )
+
+    async def let_the_grace_pass(self) -> None:
+        await self.scene.rows(
+            "UPDATE attempts SET intent_at = intent_at - interval '200 s',"
+            " send_deadline = send_deadline - interval '200 s' RETURNING 1"
+        )
+
+
+@pytest.fixture
+async def stage(outbound_database: Database, twilio_url: str) -> AsyncIterator[Stage]:
+    scene = Scene(outbound_database, account="AC" + uuid4().hex)
+    limits = aiohttp.ClientTimeout(total=10)
+    async with aiohttp.ClientSession(timeout=limits, trust_env=False) as http:
+        stage = Stage(scene, twilio_url, http)
+        account = {
+            "account_sid": scene.account,
+            "auth_token": "secret",
+            "numbers": ["+15005550006"],
+        }
+        await stage.post("/sandbox/twilio/accounts", account)
+        await scene.open_channel()
+        yield stage
+
+
+async def test_what_was_accepted_without_an_answer_is_found(stage: Stage) -> None:
+    run_id = await stage.scene.start_run(4)
+    await stage.fault("accept_never_answer")
+    await stage.dispatch(run_id, in_doubt=4)
+    await stage.ask()
+    assert await stage.scene.states(run_id) == {"accepted": 4}
+    assert len(await stage.witnessed("call_accepted")) == 4
+    assert await stage.scene.value("SELECT count(*) FROM open_sends") == 0
+    assert await stage.scene.value("SELECT count(*) FROM provider_calls") == 4
+    assert await stage.scene.value("SELECT count(*) FROM surplus_calls") == 0
+
+
+async def test_what_was_never_accepted_is_absent_only_after_the_grace(stage: Stage) -> None:
+    run_id = await stage.scene.start_run(3)
+    await stage.fault("error_before_accept")
+    await stage.dispatch(run_id, in_doubt=3)
+    await stage.ask()
+    assert await stage.scene.states(run_id) == {"in_doubt": 3}
+    await stage.let_the_grace_pass()
+    await stage.ask()
+    assert await stage.scene.states(run_id) == {"unknown": 3}
+    assert await stage.scene.value("SELECT string_agg(DISTINCT state, ',') FROM attempts") == (
+        "absent"
+    )
+    assert await stage.scene.value("SELECT count(*) FROM open_sends") == 0
+    assert await stage.scene.value("SELECT coalesce(sum(in_use), 0) FROM limits") == 0
+    names = await stage.scene.rows("SELECT name, count(*) FROM outbox GROUP BY 1")
+    assert {("call.unknown.v1", 3), ("job.ended.v1", 3)} <= set(names)
+
+
+async def test_a_policy_may_send_again_what_was_proved_absent(stage: Stage) -> None:
+    run_id = await stage.scene.start_run(3, when_absent="resend")
+    await stage.fault("error_before_accept", times=3)
+    await stage.dispatch(run_id, in_doubt=3)
+    await stage.let_the_grace_pass()
+    await stage.ask()
+    assert await stage.scene.states(run_id) == {"waiting": 3}
+    await stage.dispatch(run_id, accepted=3)
+    accepted = [entry["to"] for entry in await stage.witnessed("call_accepted")]
+    assert len(accepted) == len(set(accepted)) == 3
+
+
+async def test_a_silent_provider_proves_nothing(stage: Stage) -> None:
+    run_id = await stage.scene.start_run(2)
+    await stage.fault("error_before_accept")
+    await stage.dispatch(run_id, in_doubt=2)
+    await stage.let_the_grace_pass()
+    await stage.scene.open_channel(version=2)
+    dead = TwilioCalls(stage.http, NOWHERE)
+    for _ in range(2):
+        await stage.scene.rows("UPDATE attempts SET poll_at = NULL RETURNING 1")
+        await resolve_doubts(stage.scene.database, dead, stage.accounts, Patience())
+    assert await stage.scene.states(run_id) == {"in_doubt": 2}
+    await close_silent(stage.scene.database, Horizons(in_doubt=1))
+    assert await stage.scene.states(run_id) == {"unknown": 2}
+
+
+async def test_a_lagging_list_is_asked_until_it_shows_the_call(stage: Stage) -> None:
+    run_id = await stage.scene.start_run(1)
+    await stage.fault("accept_never_answer")
+    await stage.fault("list_lag", seconds=3600, times=1)
+    await stage.dispatch(run_id, in_doubt=1)
+    await stage.ask()
+    assert await stage.scene.states(run_id) == {"in_doubt": 1}
+    await stage.ask()
+    assert await stage.scene.states(run_id) == {"accepted": 1}
+
+
+async def test_a_call_without_callbacks_is_followed_to_its_end(stage: Stage) -> None:
+    scene = stage.scene
+    run_id = await scene.start_run(6)
+    await stage.dispatch(run_id, accepted=6)
+
+    async def over() -> bool:
+        await scene.rows("UPDATE calls SET poll_at = clock_timestamp() RETURNING 1")
+        await poll_silent_calls(scene.database, stage.registry, stage.accounts, first=60)
+        await fold_calls(scene.database, batch=100)
+        return await scene.value("SELECT count(*) FROM calls WHERE ended_at IS NULL") == 0
+
+    await facts.eventually(over, 60)
+    assert await scene.states(run_id) == {"done": 6}
+    ended = await stage.witnessed("call_ended")
+    theirs = sorted(entry["status"] for entry in ended)
+    ours = await scene.rows("SELECT status FROM calls ORDER BY 1")
+    assert [str(status) for (status,) in ours] == theirs
+
+
+async def test_a_silent_call_is_asked_about_less_and_less(stage: Stage) -> None:
+    scene = stage.scene
+    run_id = await scene.start_run(1)
+    await stage.dispatch(run_id, accepted=1)
+    waits = []
+    for _ in range(3):
+        await scene.rows("UPDATE calls SET poll_at = clock_timestamp() RETURNING 1")
+        await poll_silent_calls(scene.database, stage.registry, stage.accounts, first=100)
+        waits.append(
+            await scene.value("SELECT round(extract(epoch FROM poll_at - now()), -1) FROM calls")
+        )
+    assert [int(str(wait)) for wait in waits] == [100, 200, 400]
+
+
+async def test_a_cancel_may_hang_up(stage: Stage) -> None:
+    scene = stage.scene
+    run_id = await scene.start_run(3, time_limit=600)
+    await stage.dispatch(run_id, accepted=3)
+    assert await hang_up(scene.database, stage.registry, stage.accounts) == 0
+    await scene.hear(RunCancelRequested(run_id=run_id, control_id="c", hang_up=True))
+    assert await hang_up(scene.database, stage.registry, stage.accounts) == 3
+    assert await hang_up(scene.database, stage.registry, stage.accounts) == 0
+    asked = await stage.witnessed("call_update")
+    over = {entry["sid"] for entry in await stage.witnessed("call_ended")}
+    calls = {entry["sid"] for entry in await stage.witnessed("call_accepted")}
+    assert {entry["sid"] for entry in asked} | over == calls
+
+
+async def absent_and_waiting(stage: Stage) -> tuple[str, str]:
+    """A job that waits for its second try after its attempt was taken for absent."""
+    run_id = await stage.scene.start_run(1, when_absent="resend")
+    await stage.fault("error_before_accept", times=1)
+    await stage.dispatch(run_id, in_doubt=1)
+    await stage.let_the_grace_pass()
+    await stage.ask()
+    return run_id, str(await stage.scene.value("SELECT attempt_id FROM attempts"))
+
+
+async def test_a_late_proof_takes_the_job_back_before_it_is_sent_again(stage: Stage) -> None:
+    run_id, attempt_id = await absent_and_waiting(stage)
+    await stage.scene.report(attempt_id, "CA" + "e" * 32, "ringing")
+    await fold_calls(stage.scene.database, batch=10)
+    assert await stage.scene.states(run_id) == {"accepted": 1}
+    assert await stage.scene.value("SELECT open_attempt FROM jobs") == attempt_id
+    assert await stage.scene.value("SELECT count(*) FROM surplus_calls") == 0
+
+
+async def test_a_late_proof_after_the_second_call_stops_the_second(stage: Stage) -> None:
+    scene = stage.scene
+    run_id, attempt_id = await absent_and_waiting(stage)
+    await stage.dispatch(run_id, accepted=1)
+    [second] = await stage.witnessed("call_accepted")
+    await scene.report(attempt_id, "CA" + "e" * 32, "ringing")
+    await fold_calls(scene.database, batch=10)
+    assert await scene.rows("SELECT provider_id, result FROM surplus_calls") == [
+        (second["sid"], None)
+    ]
+    assert await brake_surplus(scene.database, stage.registry, stage.accounts) == 1
+    assert await scene.value("SELECT result FROM surplus_calls") in {"stopped", "too_late"}
+    assert [e["asked"] for e in await stage.witnessed("call_update")] in (["canceled"], [])
+
+
+async def test_two_ids_for_one_attempt_are_a_surplus(stage: Stage) -> None:
+    scene = stage.scene
+    run_id = await scene.start_run(1)
+    await stage.dispatch(run_id, accepted=1)
+    attempt_id = str(await scene.value("SELECT attempt_id FROM attempts"))
+    await scene.report(attempt_id, "CA" + "f" * 32, "queued")
+    await fold_calls(scene.database, batch=10)
+    assert await scene.value("SELECT provider_id FROM surplus_calls") == "CA" + "f" * 32

@@ -200,8 +200,8 @@ async def test_a_call_without_callbacks_is_followed_to_its_end(stage: Stage) -> 
 
     await facts.eventually(over, 60)
     assert await scene.states(run_id) == {"done": 6}
-    ended = await stage.witnessed("call_ended")
-    theirs = sorted(entry["status"] for entry in ended)
+    said = await stage.witnessed("call_status")
+    theirs = sorted(entry["status"] for entry in said if entry["final"])
     ours = await scene.rows("SELECT status FROM calls ORDER BY 1")
     assert [str(status) for (status,) in ours] == theirs
 
@@ -229,7 +229,8 @@ async def test_a_cancel_may_hang_up(stage: Stage) -> None:
     assert await hang_up(scene.database, stage.registry, stage.accounts) == 3
     assert await hang_up(scene.database, stage.registry, stage.accounts) == 0
     asked = await stage.witnessed("call_update")
-    over = {entry["sid"] for entry in await stage.witnessed("call_ended")}
+    said = await stage.witnessed("call_status")
+    over = {entry["sid"] for entry in said if entry["final"]}
     calls = {entry["sid"] for entry in await stage.witnessed("call_accepted")}
     assert {entry["sid"] for entry in asked} | over == calls
 

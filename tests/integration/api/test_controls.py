@@ -210,3 +210,45 @@ async def test_any_order_of_what_outbound_says_gives_one_state(
         await hear(database, tenant.id, events[order[-1]])
         states.add(await state_of(tenant, run))
     assert states == {"cancelled"}
+
+
+NEVER = [
+    {"weekdays": []},
+    {"opens": "10:00", "closes": "10:00"},
+    {"opens": "20:00", "closes": "08:00"},
+]
+
+
+@pytest.mark.parametrize("window", NEVER)
+async def test_a_window_that_never_opens_is_refused(
+    tenant: Tenant, run_id: str, window: dict[str, Any]
+) -> None:
+    drafted = await tenant.draft(
+        await tenant.voice_channel(), {"all": True}, policy={"window": window}
+    )
+    edited = await tenant.http.patch(
+        f"/v1/runs/{run_id}", json={"policy": {"window": window}}, headers=tenant.headers
+    )
+    for answer in (drafted, edited):
+        assert answer.status_code == 422
+        assert answer.json()["type"].endswith("window-never-opens")
+
+
+async def test_settings_are_said_whole_with_a_growing_version(
+    tenant: Tenant, database: Database
+) -> None:
+    async def change(**body: Any) -> httpx.Response:
+        return await tenant.http.patch("/v1/business", json=body, headers=tenant.headers)
+
+    assert (await change(time_zone="Mars/Olympus")).status_code == 422
+    assert (await change(holidays=["2026-12-25", "2026-12-25"])).json()["holidays"] == [
+        "2026-12-25"
+    ]
+    changed = await change(time_zone="Asia/Tokyo")
+    assert (changed.json()["time_zone"], changed.json()["holidays"]) == (
+        "Asia/Tokyo",
+        ["2026-12-25"],
+    )
+    said = await facts(database, tenant.id, "business.settings_changed.v1")
+    assert [fact["payload"]["version"] for fact in said] == [1, 2]
+    assert said[-1]["payload"]["holidays"] == ["2026-12-25"]

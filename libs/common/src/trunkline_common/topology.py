@@ -58,6 +58,7 @@ OUTBOUND_CONTROL: Final = Queue(
         api.RunCancelRequested,
         api.ChannelChanged,
         api.BusinessCreated,
+        api.BusinessSettingsChanged,
     ),
 )
 OUTBOUND_AUDIENCE: Final = Queue(

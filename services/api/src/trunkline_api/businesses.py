@@ -8,7 +8,7 @@ from trunkline_api import keys
 from trunkline_api.domain.scopes import ALL_SCOPES
 from trunkline_api.store import businesses as store
 from trunkline_api.store.businesses import NewKey
-from trunkline_common.contracts.api import BusinessCreated
+from trunkline_common.contracts.api import BusinessCreated, BusinessSettingsChanged
 from trunkline_common.db import Database, outbox, transaction
 from trunkline_common.db.outbox import Fact
 from trunkline_common.ids import BUSINESS, new_id
@@ -35,6 +35,25 @@ async def create(
         )
         await outbox.add(session, Fact(event, business.id, correlation_id))
     return Created(business, key, secret)
+
+
+async def change(
+    database: Database, business_id: str, settings: store.Settings, *, correlation_id: str
+) -> store.Business | None:
+    """Change a business's settings, and say the whole of them."""
+    async with transaction(database) as session:
+        business = await store.change(session, business_id, settings)
+        if business is not None:
+            event = BusinessSettingsChanged(
+                business_id=business.id,
+                version=business.version,
+                display_name=business.name,
+                country=business.country,
+                time_zone=business.time_zone,
+                holidays=tuple(business.holidays),
+            )
+            await outbox.add(session, Fact(event, business.id, correlation_id))
+    return business
 
 
 async def get(database: Database, business_id: str) -> store.Business | None:

@@ -6,7 +6,8 @@ All are `trunkline_common.http.Problem` (RFC 9457), told apart by status and typ
 ├── 404 not-found                unknown, or another business's: the same answer
 ├── 408 too-slow                 a body that does not come; one too large is refused before us
 ├── 409 conflict                 it exists, and its state does not allow this
-└── 422 import-…, invalid-request, start-in-past: understood and refused, with the place
+└── 422 import-…, invalid-request, start-in-past, window-never-opens: understood and refused,
+        with the place
 """
 
 from __future__ import annotations
@@ -55,6 +56,13 @@ def start_in_past() -> Problem:
     """A schedule that cannot be kept."""
     errors = [{"pointer": "#/start_at", "detail": "lies in the past; leave it out to start now"}]
     return Problem(422, "start-in-past", "The start lies in the past", None, errors)
+
+
+def window_never_opens() -> Problem:
+    """A calling window in which no contact could ever be called."""
+    detail = "give at least one weekday, and `opens` before `closes` on the same day"
+    errors = [{"pointer": "#/policy/window", "detail": detail}]
+    return Problem(422, "window-never-opens", "The window never opens", detail, errors)
 
 
 def too_slow() -> Problem:

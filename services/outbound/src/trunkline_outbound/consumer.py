@@ -9,6 +9,7 @@ from trunkline_common.broker import Handlers
 from trunkline_common.contracts import Envelope
 from trunkline_common.contracts.api import (
     BusinessCreated,
+    BusinessSettingsChanged,
     CallStatusReported,
     CallTwimlFetched,
     ChannelChanged,
@@ -59,6 +60,13 @@ _STATUS: dict[type[Result], str] = {
 async def on_business_created(session: AsyncSession, envelope: Envelope[BusinessCreated]) -> None:
     """Know the business's country and zone."""
     await channels.upsert_business(session, envelope.event)
+
+
+async def on_settings_changed(
+    session: AsyncSession, envelope: Envelope[BusinessSettingsChanged]
+) -> None:
+    """Keep the newest zone and days off; they count for the next intent."""
+    await channels.change_settings(session, envelope.event, business_id=envelope.business_id)
 
 
 async def on_channel_changed(session: AsyncSession, envelope: Envelope[ChannelChanged]) -> None:
@@ -141,6 +149,7 @@ async def on_message_result(session: AsyncSession, envelope: Envelope[Result]) -
 HANDLERS: dict[topology.Queue, Handlers] = {
     topology.OUTBOUND_CONTROL: {
         BusinessCreated: on_business_created,
+        BusinessSettingsChanged: on_settings_changed,
         ChannelChanged: on_channel_changed,
         RunRequested: on_run_requested,
         RunEdited: controls.edit,

@@ -10,6 +10,7 @@ from trunkline_common.contracts.envelope import Envelope, Event
 OWNED: Final[dict[str, tuple[type[Event], ...]]] = {
     "api": (
         api.BusinessCreated,
+        api.BusinessSettingsChanged,
         api.ChannelChanged,
         api.RunRequested,
         api.RunAudienceAdded,

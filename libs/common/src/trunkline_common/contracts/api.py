@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime, time
 from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -22,6 +22,22 @@ class BusinessCreated(Event):
     display_name: str
     country: str = Field(description="ISO 3166-1 alpha-2; how national numbers are read")
     time_zone: str = Field(description="IANA zone")
+
+
+class BusinessSettingsChanged(Event):
+    """The whole of a business's settings; older versions are dropped by `version`."""
+
+    name: ClassVar[str] = "business.settings_changed.v1"
+    subject_field: ClassVar[str] = "business_id"
+
+    business_id: str
+    version: int
+    display_name: str
+    country: str
+    time_zone: str
+    holidays: tuple[date, ...] = Field(
+        default=(), description="days on which nobody is called, whatever a run's window says"
+    )
 
 
 class ChannelChanged(Event):
@@ -56,6 +72,16 @@ class RunContent(BaseModel):
     text: str | None = None
 
 
+class CallingWindow(BaseModel):
+    """When contacts may be called or written to, on their own wall clock. ISO weekdays."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    opens: time = time(9)
+    closes: time = time(20)
+    weekdays: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7)
+
+
 class RunPolicy(BaseModel):
     """How a run behaves. Times in seconds, pace in requests per second."""
 
@@ -68,6 +94,7 @@ class RunPolicy(BaseModel):
     time_limit: int = 600
     max_attempts: int = 1
     retry_after: int = 900
+    window: CallingWindow | None = None
     when_absent: Literal["never", "resend"] = Field(
         default="never", description="after a lost answer, if the provider proves it has no call"
     )

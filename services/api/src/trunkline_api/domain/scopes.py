@@ -18,6 +18,7 @@ Scope = Literal[
     "messages:write",
     "channels:write",
     "keys:write",
+    "settings:write",
 ]
 ALL_SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
 SECRET_LENGTH: Final = 40

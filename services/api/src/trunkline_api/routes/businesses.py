@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
@@ -12,8 +12,9 @@ from trunkline_api import businesses, errors
 from trunkline_api.domain.candidates import available_zones
 from trunkline_api.domain.countries import country_of
 from trunkline_api.routes.answers import Asked, Told
-from trunkline_api.routes.callers import AnyKey, ServiceParts, operator
+from trunkline_api.routes.callers import AnyKey, ServiceParts, SettingsWriter, operator
 from trunkline_api.routes.keys import KeyMade
+from trunkline_api.store.businesses import Settings
 from trunkline_common.http import correlation_id
 
 router = APIRouter(tags=["businesses"])
@@ -52,7 +53,16 @@ class BusinessTold(Told):
     name: str
     country: str
     time_zone: str
+    holidays: list[date] = Field(description="days on which nobody is called")
     created_at: datetime
+
+
+class SettingsAsked(Asked):
+    """What is to change; what is not named stays."""
+
+    name: str | None = Field(default=None, min_length=1, max_length=200)
+    time_zone: TimeZone | None = None
+    holidays: list[date] | None = Field(default=None, max_length=1000)
 
 
 class BusinessMade(BusinessTold):
@@ -82,3 +92,19 @@ async def get_business(caller: AnyKey, parts: ServiceParts) -> BusinessTold:
     if business is None:
         raise errors.not_found("business")
     return BusinessTold.model_validate(business)
+
+
+@router.patch("/business")
+async def change_business(
+    asked: SettingsAsked, caller: SettingsWriter, parts: ServiceParts
+) -> BusinessTold:
+    """Change the business's settings. They count for whatever is sent next, in every run."""
+    changed = await businesses.change(
+        parts.database,
+        caller.business_id,
+        Settings(asked.name, asked.time_zone, asked.holidays),
+        correlation_id=correlation_id(),
+    )
+    if changed is None:
+        raise errors.not_found("business")
+    return BusinessTold.model_validate(changed)

@@ -22,7 +22,7 @@ from trunkline_api.routes.answers import (
     position_in,
 )
 from trunkline_api.routes.callers import RunsReader, RunsWriter, ServiceParts
-from trunkline_api.routes.runs import PolicyAsked, ahead
+from trunkline_api.routes.runs import PolicyAsked, ahead, opens_at_all
 from trunkline_common.http import correlation_id
 
 router = APIRouter(prefix="/runs/{run_id}", tags=["runs"])
@@ -115,6 +115,7 @@ async def edit_run(
     run_id: str, asked: EditAsked, caller: RunsWriter, parts: ServiceParts, response: Response
 ) -> ControlTold:
     """Change how a run behaves, also while it runs: it counts for whatever is admitted next."""
+    opens_at_all(asked.policy)
     moves_start = "start_at" in asked.model_fields_set
     policy = asked.policy.model_dump(mode="json", exclude_unset=True) if asked.policy else {}
     wish = _wish(

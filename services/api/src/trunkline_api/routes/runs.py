@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter
@@ -62,6 +62,16 @@ class ContentAsked(Asked):
     language: Language = "en-US"
 
 
+class WindowAsked(Asked):
+    """When contacts may be called, on their own wall clock; `closes` is not in it any more."""
+
+    opens: time = time(9)
+    closes: time = time(20)
+    weekdays: list[Annotated[int, Field(ge=1, le=7)]] = Field(
+        default=[1, 2, 3, 4, 5, 6, 7], description="ISO: Monday is 1"
+    )
+
+
 class PolicyAsked(Asked):
     """How the run behaves. Times in seconds, pace in requests per second."""
 
@@ -72,6 +82,9 @@ class PolicyAsked(Asked):
     time_limit: int = Field(default=600, ge=10, le=14_400)
     max_attempts: int = Field(default=1, ge=1, le=10)
     retry_after: int = Field(default=900, ge=1, le=7 * 86_400)
+    window: WindowAsked | None = Field(
+        default=None, description="in the contact's zone, else its number's, else the business's"
+    )
     when_absent: Literal["never", "resend"] = Field(
         default="never",
         description="when an answer was lost and the provider turns out not to have the call: "
@@ -146,6 +159,7 @@ class RunContactTold(Told):
 @router.post("", status_code=201)
 async def create_run(asked: RunAsked, caller: RunsWriter, parts: ServiceParts) -> RunTold:
     """Draft a run."""
+    opens_at_all(asked.policy)
     audience = runs.Audience(asked.audience.import_id, asked.audience.contact_ids or ())
     draft = runs.Draft(
         name=asked.name,
@@ -153,7 +167,7 @@ async def create_run(asked: RunAsked, caller: RunsWriter, parts: ServiceParts) -
         channel_id=asked.channel_id,
         audience=audience,
         content=asked.content.model_dump(exclude_none=True),
-        policy=asked.policy.model_dump(exclude_none=True),
+        policy=asked.policy.model_dump(mode="json", exclude_none=True),
     )
     made = await runs.create(
         parts.database, caller.business_id, draft, correlation_id=correlation_id()
@@ -165,6 +179,13 @@ class StartAsked(Asked):
     """When to start; without it, as soon as the audience is frozen."""
 
     start_at: AwareDatetime | None = None
+
+
+def opens_at_all(policy: PolicyAsked | None) -> None:
+    """A window that never opens would keep a run for ever."""
+    window = policy.window if policy else None
+    if window is not None and (not window.weekdays or window.opens >= window.closes):
+        raise errors.window_never_opens()
 
 
 def ahead(start_at: datetime | None) -> datetime | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final
 
 from sqlalchemy import text
@@ -22,6 +22,17 @@ class Business:
     country: str
     time_zone: str
     created_at: datetime
+    holidays: Sequence[date]
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a business may change of itself; what is None stays."""
+
+    name: str | None = None
+    time_zone: str | None = None
+    holidays: Sequence[date] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +73,21 @@ class KeyInUse:
 _ADD: Final = text(
     """
 INSERT INTO businesses (id, name, country, time_zone) VALUES (:id, :name, :country, :time_zone)
-RETURNING id, name, country, time_zone, created_at
+RETURNING id, name, country, time_zone, created_at, holidays, version
 """
 )
 _GET: Final = text(
-    "SELECT id, name, country, time_zone, created_at FROM businesses WHERE id = :business_id"
+    "SELECT id, name, country, time_zone, created_at, holidays, version FROM businesses"
+    " WHERE id = :business_id"
+)
+_CHANGE: Final = text(
+    """
+UPDATE businesses
+   SET name = coalesce(:name, name), time_zone = coalesce(:time_zone, time_zone),
+       holidays = coalesce(CAST(:holidays AS date[]), holidays), version = version + 1
+ WHERE id = :business_id
+RETURNING id, name, country, time_zone, created_at, holidays, version
+"""
 )
 _ADD_KEY: Final = text(
     """
@@ -120,6 +141,17 @@ async def add(
 async def get(session: AsyncSession, business_id: str) -> Business | None:
     """One tenant."""
     return first(await session.execute(_GET, {"business_id": business_id}), Business)
+
+
+async def change(session: AsyncSession, business_id: str, settings: Settings) -> Business | None:
+    """Change a tenant's settings; its version grows."""
+    values = {
+        "business_id": business_id,
+        "name": settings.name,
+        "time_zone": settings.time_zone,
+        "holidays": None if settings.holidays is None else sorted(set(settings.holidays)),
+    }
+    return first(await session.execute(_CHANGE, values), Business)
 
 
 async def add_key(

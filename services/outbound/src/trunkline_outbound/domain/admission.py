@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
+
+from trunkline_outbound.domain.windows import Window, opening_everywhere, zones_of
+
+# A limit is later, never failed: settings may be mended meanwhile.
+ZONE_UNKNOWN: Final = timedelta(hours=1)
+NEVER_OPENS: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +20,16 @@ class JobFacts:
     seq: int
     address: str
     attempts: int
+    zone: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What holds for all jobs of an intent: the run's window, the business's zone and days off."""
+
+    channel_enabled: bool = True
+    window: Window | None = None
+    business_zone: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +55,27 @@ class Skip:
 Admission = SendNow | NotBefore | Skip
 
 
-def admit(job: JobFacts, *, channel_enabled: bool, now: datetime) -> Admission:
+def admit(job: JobFacts, rules: Rules, *, now: datetime) -> Admission:
     """Decide one job. Room and pace are not asked here: they make the grant partial instead."""
     if not job.address.startswith("+"):
         return Skip("address_not_e164")
-    if not channel_enabled:
+    if not rules.channel_enabled:
         return NotBefore(now + timedelta(minutes=1), "channel_disabled")
+    if rules.window is not None:
+        return _in_window(job, rules.window, rules.business_zone, now)
     return SendNow()
+
+
+def _in_window(
+    job: JobFacts, window: Window, business_zone: str | None, now: datetime
+) -> Admission:
+    zones = zones_of(job.zone, job.address, business_zone)
+    if not zones:
+        return NotBefore(now + ZONE_UNKNOWN, "zone_unknown")
+    opening = opening_everywhere(window, now, zones)
+    if opening is None:
+        return NotBefore(now + NEVER_OPENS, "window_never_opens")
+    return SendNow() if opening <= now else NotBefore(opening, "outside_window")
 
 
 def grant(wanted: int, *rooms: int) -> int:

@@ -7,13 +7,27 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from trunkline_common.contracts.api import BusinessCreated, ChannelChanged
+from trunkline_common.contracts.api import (
+    BusinessCreated,
+    BusinessSettingsChanged,
+    ChannelChanged,
+)
 
 _BUSINESS = text(
     """
 INSERT INTO businesses (business_id, country, time_zone)
 VALUES (:business_id, :country, :time_zone)
-ON CONFLICT (business_id) DO UPDATE SET country = :country, time_zone = :time_zone
+ON CONFLICT (business_id) DO NOTHING
+"""
+)
+_SETTINGS = text(
+    """
+INSERT INTO businesses (business_id, country, time_zone, holidays, version)
+VALUES (:business_id, :country, :time_zone, CAST(:holidays AS date[]), :version)
+ON CONFLICT (business_id) DO UPDATE
+   SET country = excluded.country, time_zone = excluded.time_zone,
+       holidays = excluded.holidays, version = excluded.version
+ WHERE businesses.version < excluded.version
 """
 )
 # Only the whole state of an aggregate may be dropped by its version.
@@ -65,6 +79,20 @@ async def upsert_business(session: AsyncSession, event: BusinessCreated) -> None
         "time_zone": event.time_zone,
     }
     await session.execute(_BUSINESS, parameters)
+
+
+async def change_settings(
+    session: AsyncSession, event: BusinessSettingsChanged, *, business_id: str
+) -> None:
+    """Keep the newest settings of a business; what it was created with has version 0."""
+    parameters = {
+        "business_id": business_id,
+        "country": event.country,
+        "time_zone": event.time_zone,
+        "holidays": list(event.holidays),
+        "version": event.version,
+    }
+    await session.execute(_SETTINGS, parameters)
 
 
 async def upsert_channel(session: AsyncSession, event: ChannelChanged, *, business_id: str) -> bool:

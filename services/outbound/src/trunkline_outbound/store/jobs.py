@@ -13,7 +13,7 @@ from trunkline_outbound.store.claims import Claim
 
 _PICK_RANGE = text(
     """
-SELECT seq, contact_id, address, attempts, clock_timestamp() AS now FROM jobs
+SELECT seq, contact_id, address, attempts, clock_timestamp() AS now, zone FROM jobs
  WHERE run_id = :run_id AND seq BETWEEN :first_seq AND :last_seq AND state = 'queued'
    AND (claim_id IS NULL OR claim_id = :claim_id)
  ORDER BY seq LIMIT :wanted FOR NO KEY UPDATE
@@ -21,7 +21,7 @@ SELECT seq, contact_id, address, attempts, clock_timestamp() AS now FROM jobs
 )
 _PICK_DUE = text(
     """
-SELECT seq, contact_id, address, attempts, clock_timestamp() AS now FROM jobs
+SELECT seq, contact_id, address, attempts, clock_timestamp() AS now, zone FROM jobs
  WHERE claim_id = :claim_id AND state = 'queued'
  ORDER BY seq LIMIT :wanted FOR NO KEY UPDATE
 """
@@ -108,6 +108,7 @@ class QueuedJob:
     address: str
     attempts: int
     now: datetime
+    zone: str | None
 
 
 @dataclass(frozen=True, slots=True)

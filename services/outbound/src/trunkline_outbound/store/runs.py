@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from sqlalchemy import text
@@ -38,6 +39,12 @@ _RUN = text(
 SELECT run_id, business_id, channel, channel_id, content, policy, state, correlation_id,
        traceparent, start_at > clock_timestamp() AS is_early, progress_version
   FROM runs WHERE run_id = :run_id
+"""
+)
+_TERMS = text(
+    """
+SELECT runs.policy, businesses.time_zone, businesses.holidays
+  FROM runs LEFT JOIN businesses USING (business_id) WHERE run_id = :run_id
 """
 )
 _LIVE = text(
@@ -106,6 +113,15 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
+class Terms:
+    """A run's policy in force, and its business's zone (if it is known) and days off."""
+
+    policy: RunPolicy
+    time_zone: str | None
+    holidays: frozenset[date]
+
+
+@dataclass(frozen=True, slots=True)
 class Cursor:
     """A run's cursor, locked: `next_seq` is the first job that no range claim has carved."""
 
@@ -166,6 +182,13 @@ async def get_run(session: AsyncSession, run_id: str) -> Run | None:
     fields["content"] = RunContent.model_validate(_json(row["content"]))
     fields["policy"] = RunPolicy.model_validate(_json(row["policy"]))
     return Run(**fields)
+
+
+async def terms(session: AsyncSession, run_id: str) -> Terms:
+    """What holds for a run now, for whoever has had it in hand for a while."""
+    row = (await session.execute(_TERMS, {"run_id": run_id})).one()
+    policy = RunPolicy.model_validate(_json(row.policy))
+    return Terms(policy, row.time_zone, frozenset(row.holidays or ()))
 
 
 async def live_runs(session: AsyncSession) -> Sequence[LiveRun]:

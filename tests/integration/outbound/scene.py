@@ -44,8 +44,11 @@ class FakeVoice:
     accepted: list[CallOrder] = field(default_factory=list)
     asked: int = 0
     gate: asyncio.Event | None = None
+    breaks: Exception | None = None  # raised before the last byte is asked for
 
     async def place_call(self, order: CallOrder, may_send: Callable[[], bool]) -> Result:
+        if self.breaks is not None:
+            raise self.breaks
         if self.gate is not None:
             await self.gate.wait()
         if not may_send():
@@ -73,6 +76,7 @@ class Scene:
     per_second: float = 10_000.0
     concurrent: int = 1_000
     account: str = ACCOUNT
+    sealer: Sealer = SEALER  # what the dispatcher opens credentials with
 
     async def hear(self, event: Event, *, business_id: str | None = None) -> None:
         """Apply an event as the consumer would, in a transaction of its own."""
@@ -127,7 +131,7 @@ class Scene:
 
     def dispatcher(self, voice: FakeVoice, **settings: object) -> Dispatcher:
         sender = CallSender(
-            voice, sealer=SEALER, callback_base="http://api.test", callback_secret="secret"
+            voice, sealer=self.sealer, callback_base="http://api.test", callback_secret="secret"
         )
         fields: dict[str, object] = {"owner": new_id("worker"), "idle": 0.05} | settings
         return Dispatcher(self.database, sender, DispatchSettings(**fields))  # type: ignore[arg-type]  # test settings by name

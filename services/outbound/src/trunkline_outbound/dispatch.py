@@ -202,9 +202,6 @@ class Dispatcher:
         IN_FLIGHT.inc()
         try:
             result = await self._sender.send(departure, may_send)
-        except Exception:  # a defect of ours: what the provider got is not known
-            log.exception("dispatch.send_failed")
-            result = Result("in_doubt", reason="sender_failed")
         finally:
             IN_FLIGHT.dec()
             await self._places.give_back()

@@ -6,10 +6,12 @@ import asyncio
 import logging
 import time
 from dataclasses import dataclass
+from functools import partial
 
 from prometheus_client import Counter, Gauge
 
 from trunkline_common.db import Database, transaction
+from trunkline_common.db.retry import retried
 from trunkline_common.loops import Stop
 from trunkline_outbound.claims import next_claim
 from trunkline_outbound.domain.classification import Result
@@ -21,7 +23,7 @@ from trunkline_outbound.runs import ENDED, WORK
 from trunkline_outbound.sending import CallSender, Departure
 from trunkline_outbound.store import claims, runs
 from trunkline_outbound.store.attempts import NewAttempt
-from trunkline_outbound.store.claims import Lease
+from trunkline_outbound.store.claims import Claim, Lease
 from trunkline_outbound.store.runs import Run
 from trunkline_outbound.turns import Turns
 
@@ -96,12 +98,14 @@ class Dispatcher:
             return None
         for run_id in await self._turns.candidates():
             asked_at = time.monotonic()
-            claim = await next_claim(
+            work = partial(
+                next_claim,
                 self._database,
                 run_id,
                 lease=Lease(self._settings.owner, self._settings.lease),
                 wanted=self._settings.claim_size,
             )
+            claim = await retried("claim", work)
             if claim is not None:
                 self._turns.served(claim.business_id)
                 TAKEN.labels(claim.kind).inc()
@@ -170,16 +174,18 @@ class Dispatcher:
 
     async def _intend(self, held: Held, run: Run, wanted: int) -> Intents:
         draft = Draft()
+        work = partial(
+            commit_intents,
+            self._database,
+            held.claim,
+            run,
+            owner=self._settings.owner,
+            wanted=wanted,
+            deadline=self._settings.send_deadline,
+            draft=draft,
+        )
         try:
-            return await commit_intents(
-                self._database,
-                held.claim,
-                run,
-                owner=self._settings.owner,
-                wanted=wanted,
-                deadline=self._settings.send_deadline,
-                draft=draft,
-            )
+            return await retried("intents", work)
         except Exception:
             await self._places.give_back(wanted)
             # The commit may have happened although its answer was lost; nothing of it was sent.
@@ -211,9 +217,13 @@ class Dispatcher:
     async def _let_go(self, held: Held) -> None:
         if held.lost:
             return
-        async with transaction(self._database) as session:
-            await runs.lock_cursor(session, held.claim.run_id)
-            closed = await claims.close(session, held.claim, owner=self._settings.owner)
-            if not closed:
-                await claims.release(session, held.claim, owner=self._settings.owner)
+        closed = await retried("let_go", partial(self._close_or_release, held.claim))
         self._database.waker.wake(ENDED if closed else WORK)
+
+    async def _close_or_release(self, claim: Claim) -> bool:
+        async with transaction(self._database) as session:
+            await runs.lock_cursor(session, claim.run_id)
+            closed = await claims.close(session, claim, owner=self._settings.owner)
+            if not closed:
+                await claims.release(session, claim, owner=self._settings.owner)
+            return closed

@@ -67,6 +67,7 @@ async def commit_intents(
     INVARIANT I4: the claim's row is locked and its token compared first, and cancel and pause
     bump the token, so no intent commits after them.
     """
+    draft.attempt_ids.clear()  # what an earlier try wrote was rolled back
     async with transaction(database) as session:
         if not await claims.lock_own(session, claim, owner=owner):
             return Intents(lost=True)

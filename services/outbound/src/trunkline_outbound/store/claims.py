@@ -18,12 +18,18 @@ RETURNING claim_id, run_id, business_id, kind, first_seq, last_seq, token
 )
 _MARK_DUE = text(
     """
+WITH first AS (
+    SELECT seq FROM jobs
+     WHERE run_id = :run_id AND state = 'waiting' AND due_at <= clock_timestamp()
+     ORDER BY due_at, seq LIMIT :wanted
+), picked AS (
+    SELECT jobs.seq FROM jobs JOIN first USING (seq)
+     WHERE jobs.run_id = :run_id AND jobs.state = 'waiting'
+     ORDER BY jobs.seq FOR NO KEY UPDATE OF jobs
+)
 UPDATE jobs SET state = 'queued', claim_id = :claim_id, due_at = NULL,
                 changed_at = clock_timestamp()
-  FROM (SELECT seq FROM jobs
-         WHERE run_id = :run_id AND state = 'waiting' AND due_at <= clock_timestamp()
-         ORDER BY due_at, seq LIMIT :wanted) AS picked
- WHERE jobs.run_id = :run_id AND jobs.seq = picked.seq AND jobs.state = 'waiting'
+  FROM picked WHERE jobs.run_id = :run_id AND jobs.seq = picked.seq
 """
 )
 _HAS_DUE = text(

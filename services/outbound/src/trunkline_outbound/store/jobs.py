@@ -88,10 +88,14 @@ RETURNING jobs.run_id, jobs.seq, jobs.contact_id, jobs.business_id, jobs.state, 
 )
 _DOUBT_CLAIM = text(
     """
+WITH sent AS (
+    SELECT run_id, seq FROM jobs WHERE claim_id = :claim_id AND state = 'sending'
+     ORDER BY run_id, seq FOR NO KEY UPDATE
+)
 UPDATE jobs SET state = 'in_doubt', claim_id = NULL, reason = 'worker_lost',
        changed_at = clock_timestamp()
- WHERE claim_id = :claim_id AND state = 'sending'
-RETURNING seq, open_attempt
+  FROM sent WHERE jobs.run_id = sent.run_id AND jobs.seq = sent.seq
+RETURNING jobs.seq, jobs.open_attempt
 """
 )
 _COUNT = text(

@@ -93,6 +93,7 @@ async def reconcile(runtime: Runtime[Settings]) -> None:
 
 async def _sweep(database: Database, settings: Settings) -> None:
     await runs.start_due_runs(database)
+    await runs.reject_hopeless(database)
     await claims.doubt_stranded(database, lease=settings.lease_seconds)
     horizons = Horizons(
         in_doubt=settings.in_doubt_horizon_seconds,

@@ -98,6 +98,13 @@ UPDATE jobs SET state = 'in_doubt', claim_id = NULL, reason = 'worker_lost',
 RETURNING jobs.seq, jobs.open_attempt
 """
 )
+_CANCEL_RANGE = text(
+    """
+UPDATE jobs SET state = 'cancelled', claim_id = NULL, reason = :reason,
+       changed_at = clock_timestamp()
+ WHERE run_id = :run_id AND seq BETWEEN :first AND :last AND state = 'queued'
+"""
+)
 _COUNT = text(
     "SELECT state, outcome, count(*) AS jobs FROM jobs WHERE run_id = :run_id GROUP BY 1, 2"
 )
@@ -236,6 +243,14 @@ async def doubt_sending(session: AsyncSession, claim_id: int) -> list[tuple[int,
     """Put what a lost worker was sending in doubt: (seq, attempt). Never sent again from here."""
     rows = await session.execute(_DOUBT_CLAIM, {"claim_id": claim_id})
     return [(row.seq, row.open_attempt) for row in rows]
+
+
+async def cancel_range(
+    session: AsyncSession, run_id: str, span: tuple[int, int], *, reason: str
+) -> None:
+    """End the queued jobs `span` (first, last) of a run of which nothing was handed out."""
+    parameters = {"run_id": run_id, "first": span[0], "last": span[1], "reason": reason}
+    await session.execute(_CANCEL_RANGE, parameters)
 
 
 async def count_states(session: AsyncSession, run_id: str) -> tuple[dict[str, int], dict[str, int]]:

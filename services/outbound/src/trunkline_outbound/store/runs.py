@@ -53,6 +53,18 @@ SELECT run.run_id, run.business_id, run.channel_id
  ORDER BY run.started_at, run.run_id
 """
 )
+# A cursor that has moved although the run never started: its closing was broken off.
+_HOPELESS = text(
+    """
+SELECT run.run_id FROM runs AS run JOIN cursors AS cursor USING (run_id)
+ WHERE run.state = 'ready' AND coalesce(run.start_at <= clock_timestamp(), true)
+   AND run.created_at < clock_timestamp() - make_interval(secs => :seconds)
+   AND (cursor.next_seq > 1 OR NOT EXISTS (
+        SELECT FROM channels WHERE channels.channel_id = run.channel_id
+           AND channels.business_id = run.business_id))
+ ORDER BY run.run_id
+"""
+)
 _SET_STATE = text(
     """
 UPDATE runs
@@ -171,6 +183,11 @@ async def get_run(session: AsyncSession, run_id: str) -> Run | None:
 async def live_runs(session: AsyncSession) -> Sequence[LiveRun]:
     """Running runs with something to hand out, oldest first."""
     return [LiveRun(*row) for row in await session.execute(_LIVE)]
+
+
+async def hopeless(session: AsyncSession, *, seconds: float) -> Sequence[str]:
+    """Runs that are due, requested this long ago, and whose channel is still unknown."""
+    return list((await session.execute(_HOPELESS, {"seconds": seconds})).scalars())
 
 
 async def set_state(

@@ -18,7 +18,7 @@ from trunkline_common.testing import eventually
 from trunkline_common.testing.plugin import Cloned
 from trunkline_outbound.claims import next_claim
 from trunkline_outbound.store import jobs
-from trunkline_outbound.store.claims import Lease
+from trunkline_outbound.store.claims import Claim, Lease
 
 
 def retries(what: str) -> float:
@@ -81,7 +81,7 @@ async def test_a_take_over_locks_jobs_in_the_order_that_all_keep_to(
 ) -> None:
     run_id = await scene.start_run(3)
     taken = await next_claim(scene.database, run_id, lease=Lease("w1", 30), wanted=3)
-    assert taken is not None
+    assert isinstance(taken, Claim)
     async with transaction(scene.database) as session:
         # written backwards, so that the table holds the last job first
         for seq in (3, 2, 1):

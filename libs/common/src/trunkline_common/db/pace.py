@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import text
@@ -45,6 +46,13 @@ ON CONFLICT (sender) DO UPDATE SET per_second = :per_second
  WHERE pace.per_second <> :per_second
 """
 )
+_LOOK = text(
+    """
+SELECT min(per_second) AS per_second,
+       max(extract(epoch FROM greatest(tat, clock_timestamp()) - clock_timestamp())) AS ends_in
+  FROM pace WHERE sender = ANY (CAST(:senders AS text[]))
+"""
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +65,22 @@ class Grant:
     count: int
     first_in: float
     interval: float
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """The slowest of some senders' paces, and the seconds for which all is reserved already."""
+
+    per_second: float | None
+    ends_in: float
+
+
+async def look(session: AsyncSession, senders: Sequence[str]) -> Outlook:
+    """What may be expected of these senders together; nothing is locked or reserved."""
+    row = (await session.execute(_LOOK, {"senders": list(senders)})).one()
+    if row.per_second is None:
+        return Outlook(None, 0.0)
+    return Outlook(float(row.per_second), max(float(row.ends_in), 0.0))
 
 
 async def set_pace(session: AsyncSession, sender: str, per_second: float) -> None:

@@ -42,15 +42,19 @@ SELECT run_id, business_id, channel, channel_id, content, policy, state, correla
 )
 _LIVE = text(
     """
-SELECT run.run_id, run.business_id, run.channel_id
-  FROM runs AS run JOIN cursors AS cursor USING (run_id)
+SELECT run.run_id, run.business_id, due.now OR EXISTS (
+           SELECT FROM claims WHERE claims.run_id = run.run_id AND claims.closed_at IS NULL
+              AND claims.expires_at <= clock_timestamp()
+              AND (claims.kind = 'due' OR claims.owner IS NOT NULL)) AS is_urgent
+  FROM runs AS run JOIN cursors AS cursor USING (run_id),
+       LATERAL (SELECT EXISTS (SELECT FROM jobs
+                                WHERE jobs.run_id = run.run_id AND jobs.state = 'waiting'
+                                  AND jobs.due_at <= clock_timestamp()) AS now) AS due
  WHERE run.state = 'running'
-   AND (cursor.next_seq <= cursor.total
-        OR EXISTS (SELECT FROM jobs WHERE jobs.run_id = run.run_id AND jobs.state = 'waiting'
-                      AND jobs.due_at <= clock_timestamp())
+   AND (cursor.next_seq <= cursor.total OR due.now
         OR EXISTS (SELECT FROM claims WHERE claims.run_id = run.run_id
                       AND claims.closed_at IS NULL AND claims.expires_at <= clock_timestamp()))
- ORDER BY run.started_at, run.run_id
+ ORDER BY is_urgent DESC, run.started_at, run.run_id
 """
 )
 # A cursor that has moved although the run never started: its closing was broken off.
@@ -127,11 +131,14 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class LiveRun:
-    """A running run that has something to hand out, read without a lock."""
+    """A running run that has something to hand out, read without a lock.
+
+    `is_urgent`: retries are due, or a lost worker's claim is to be taken over.
+    """
 
     run_id: str
     business_id: str
-    channel_id: str
+    is_urgent: bool
 
 
 async def insert_run(
@@ -181,7 +188,7 @@ async def get_run(session: AsyncSession, run_id: str) -> Run | None:
 
 
 async def live_runs(session: AsyncSession) -> Sequence[LiveRun]:
-    """Running runs with something to hand out, oldest first."""
+    """Running runs with something to hand out: the urgent first, then the oldest."""
     return [LiveRun(*row) for row in await session.execute(_LIVE)]
 
 

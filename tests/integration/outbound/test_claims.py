@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from tests.integration.outbound.scene import Scene
 
-from trunkline_common.db import transaction
+from trunkline_common.db import Database, transaction
 from trunkline_outbound.claims import NotNow, next_claim
 from trunkline_outbound.domain.classification import Result
 from trunkline_outbound.intents import NO_ROOM_DELAY, Draft, Intents, commit_intents
@@ -202,3 +202,17 @@ async def test_a_lost_workers_claim_comes_before_everything(scene: Scene) -> Non
     await expire(scene)
     assert (await claim(scene, run_id, "w2")).claim_id == first.claim_id  # though there is no room
     assert await scene.states(run_id) == {"in_doubt": 3, "queued": 7}
+
+
+async def test_a_slow_run_leaves_the_accounts_pace_to_the_others(
+    outbound_database: Database,
+) -> None:
+    scene = Scene(outbound_database, per_second=30.0)
+    await scene.open_channel()
+    slow, quick = await scene.start_run(50, per_second=1), await scene.start_run(50)
+    await scene.rows(
+        "UPDATE jobs SET address = address || '1' WHERE run_id = :r RETURNING 1", r=quick
+    )
+    assert len((await intend(scene, await claim(scene, slow, "w1"), "w1")).granted) <= 2
+    rest = await intend(scene, await claim(scene, quick, "w1", wanted=50), "w1")
+    assert len(rest.granted) >= 25

@@ -174,9 +174,15 @@ def _nothing(free: Sequence[NewAttempt], room: int, paced: pace.Grant) -> Intent
 async def _reserve_pace(
     session: AsyncSession, channel: Channel, run: Run, wanted: int
 ) -> pace.Grant:
-    """The slower of the account's pace and the run's own; a sender without a row has none."""
+    """The slower of the account's pace and the run's own; a sender without a row has none.
+
+    The run's is looked at first: what it cannot use of the account's, other runs would miss.
+    """
+    outlook = await pace.look(session, [run.run_id])
+    wanted = grant(wanted, *_known(outlook.within(PACE_HORIZON)))
     if wanted == 0:
-        return pace.Grant(0, 0.0, 0.0)
+        interval = 1 / outlook.per_second if outlook.per_second is not None else 0.0
+        return pace.Grant(0, max(outlook.ends_in - PACE_HORIZON, 0.0), interval)
     account = await pace.reserve(session, channel.account, wanted=wanted, horizon=PACE_HORIZON)
     if account.count == 0:
         return account

@@ -74,6 +74,13 @@ class Outlook:
     per_second: float | None
     ends_in: float
 
+    def within(self, horizon: float) -> int | None:
+        """How many more may leave within so many seconds; None where there is no pace."""
+        if self.per_second is None:
+            return None
+        left = horizon - self.ends_in
+        return 1 + int(self.per_second * left) if left >= 0 else 0
+
 
 async def look(session: AsyncSession, senders: Sequence[str]) -> Outlook:
     """What may be expected of these senders together; nothing is locked or reserved."""

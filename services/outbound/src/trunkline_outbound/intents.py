@@ -178,11 +178,14 @@ async def _reserve_pace(
 
     The run's is looked at first: what it cannot use of the account's, other runs would miss.
     """
-    outlook = await pace.look(session, [run.run_id])
-    wanted = grant(wanted, *_known(outlook.within(PACE_HORIZON)))
     if wanted == 0:
-        interval = 1 / outlook.per_second if outlook.per_second is not None else 0.0
-        return pace.Grant(0, max(outlook.ends_in - PACE_HORIZON, 0.0), interval)
+        return pace.Grant(0, 0.0, 0.0)
+    if run.policy.per_second is not None:
+        outlook = await pace.look(session, [run.run_id])
+        wanted = grant(wanted, *_known(outlook.within(PACE_HORIZON)))
+        if wanted == 0:
+            again_in = max(outlook.ends_in - PACE_HORIZON, 0.0)
+            return pace.Grant(0, again_in, 1 / run.policy.per_second)
     account = await pace.reserve(session, channel.account, wanted=wanted, horizon=PACE_HORIZON)
     if account.count == 0:
         return account

@@ -34,6 +34,7 @@ MODULES = [
     "db.migrate",
     "db.outbox",
     "db.pace",
+    "db.retry",
     "db.roles",
     "db.together",
     "db.transaction",

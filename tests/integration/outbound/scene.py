@@ -45,8 +45,11 @@ class FakeVoice:
     asked: int = 0
     gate: asyncio.Event | None = None
     waiting: list[Callable[[], bool]] = field(default_factory=list)
+    breaks: Exception | None = None  # raised before the last byte is asked for
 
     async def place_call(self, order: CallOrder, may_send: Callable[[], bool]) -> Result:
+        if self.breaks is not None:
+            raise self.breaks
         if self.gate is not None:
             self.waiting.append(may_send)
             await self.gate.wait()
@@ -75,6 +78,7 @@ class Scene:
     per_second: float = 10_000.0
     concurrent: int = 1_000
     account: str = ACCOUNT
+    sealer: Sealer = SEALER  # what the dispatcher opens credentials with
 
     async def hear(self, event: Event, *, business_id: str | None = None) -> None:
         """Apply an event as the consumer would, in a transaction of its own."""
@@ -129,7 +133,7 @@ class Scene:
 
     def dispatcher(self, voice: FakeVoice, **settings: object) -> Dispatcher:
         sender = CallSender(
-            voice, sealer=SEALER, callback_base="http://api.test", callback_secret="secret"
+            voice, sealer=self.sealer, callback_base="http://api.test", callback_secret="secret"
         )
         fields: dict[str, object] = {"owner": new_id("worker"), "idle": 0.05} | settings
         return Dispatcher(self.database, sender, DispatchSettings(**fields))  # type: ignore[arg-type]  # test settings by name

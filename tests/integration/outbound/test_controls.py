@@ -253,6 +253,8 @@ async def test_an_edit_counts_for_the_next_intent(scene: Scene) -> None:
     policy = RunPolicy(concurrent=5)
     await scene.hear(RunEdited(run_id=run_id, control_id="c", policy=policy))
     assert (await last_word(scene))["policy"]["concurrent"] == 5
+    held = await claim(scene, run_id, "w1")
     assert len((await intend(scene, held, "w1")).granted) == 3
     await scene.hear(RunEdited(run_id=run_id, control_id="c", policy=RunPolicy()))
+    held = await claim(scene, run_id, "w1")
     assert len((await intend(scene, held, "w1")).granted) == 5

@@ -8,14 +8,17 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from tests.integration.outbound.scene import FakeVoice, Scene, addresses
+from tests.integration.outbound.scene import SEALER, FakeVoice, Scene, addresses
 
 from trunkline_common.loops import Stop
+from trunkline_common.sealing import Sealer
 from trunkline_common.testing import eventually
 from trunkline_outbound import runs
 from trunkline_outbound.dispatch import Dispatcher
 from trunkline_outbound.domain.classification import Result
 from trunkline_outbound.folding import fold_calls
+
+STRANGER = Sealer({"k2": b"x" * 32}, "k2")
 
 
 @asynccontextmanager
@@ -92,6 +95,29 @@ async def test_what_an_answer_makes_of_job_attempt_and_slot(
     assert await scene.value("SELECT count(*) FROM slots") == slots
     assert await scene.value("SELECT in_use FROM limits WHERE kind = 'account'") == slots
     assert await scene.value("SELECT count(*) FROM open_sends") == slots
+
+
+def broken(_order: object) -> Result:
+    raise RuntimeError("after the last byte")
+
+
+@pytest.mark.parametrize(
+    ("voice", "sealer", "job", "why"),
+    [
+        (FakeVoice(), STRANGER, "waiting", ("rejected", "credentials_unreadable")),
+        (FakeVoice(breaks=ValueError("url")), SEALER, "waiting", ("not_sent", "sender_failed")),
+        (FakeVoice(answer=broken), SEALER, "in_doubt", ("in_doubt", "sender_failed")),
+    ],
+    ids=["no_key", "raised_before_the_last_byte", "raised_after_it"],
+)
+async def test_only_what_failed_after_the_last_byte_is_in_doubt(
+    scene: Scene, voice: FakeVoice, sealer: Sealer, job: str, why: tuple[str, str]
+) -> None:
+    run_id = await scene.start_run(2)
+    scene.sealer = sealer
+    async with running(scene.dispatcher(voice)):
+        await until_states(scene, run_id, {job: 2})
+    assert await scene.rows("SELECT DISTINCT state, reason FROM attempts") == [why]
 
 
 async def test_a_limit_means_later_and_the_contact_is_called_then(scene: Scene) -> None:

@@ -1,4 +1,4 @@
-"""The admission gate and the rotation of businesses: pure, so tested as tables."""
+"""The admission gate: pure, so tested as tables."""
 
 from __future__ import annotations
 
@@ -18,8 +18,6 @@ from trunkline_outbound.domain.admission import (
     grant,
 )
 from trunkline_outbound.domain.windows import Window
-from trunkline_outbound.store.runs import LiveRun
-from trunkline_outbound.turns import in_turn
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 AT_9_PST = datetime(2026, 11, 23, 17, tzinfo=UTC)
@@ -79,8 +77,3 @@ def test_back_off_grows_and_is_bounded() -> None:
     waits = [back_off(n).total_seconds() for n in range(1, 12)]
     assert waits == sorted(waits)
     assert (waits[0], waits[-1]) == (5, 300)
-
-
-def test_a_business_that_was_served_waits_for_the_others() -> None:
-    live = [LiveRun(f"run_{n}", business, "chn") for n, business in enumerate(["a", "a", "b", "c"])]
-    assert [run.business_id for run in in_turn(live, {"a": 2, "b": 1})] == ["c", "b", "a", "a"]

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+from functools import partial
 from typing import Final
 
 from trunkline_common.db import Database
+from trunkline_common.db.retry import retried
 from trunkline_common.last_byte import open_http
 from trunkline_common.loops import work_loop
 from trunkline_common.processes import Process, Runtime, Service, consume, prune, relay, serve
@@ -114,10 +116,12 @@ async def _reconcile_rows(runtime: Runtime[Settings]) -> None:
     database, stop, settings = runtime.database, runtime.stop, runtime.settings
 
     async def fold_of_calls() -> bool:
-        return await fold_calls(database, batch=FOLD_BATCH) > 0
+        work = partial(fold_calls, database, batch=FOLD_BATCH)
+        return await retried("fold.calls", work) > 0
 
     async def fold_of_messages() -> bool:
-        return await fold_messages(database, batch=FOLD_BATCH) > 0
+        work = partial(fold_messages, database, batch=FOLD_BATCH)
+        return await retried("fold.messages", work) > 0
 
     async def completion() -> bool:
         await runs.complete_finished(database)
@@ -141,6 +145,7 @@ async def _reconcile_rows(runtime: Runtime[Settings]) -> None:
 
 async def _sweep(database: Database, settings: Settings) -> None:
     await runs.start_due_runs(database)
+    await runs.reject_hopeless(database)
     await claims.doubt_stranded(database, lease=settings.lease_seconds)
     horizons = Horizons(
         in_doubt=settings.in_doubt_horizon_seconds,

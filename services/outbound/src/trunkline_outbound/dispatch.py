@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
 
 from prometheus_client import Counter, Gauge
 
 from trunkline_common.db import Database, transaction
+from trunkline_common.db.retry import retried
+from trunkline_common.ids import BUSINESS, new_id
 from trunkline_common.loops import Stop
-from trunkline_outbound.claims import next_claim
+from trunkline_outbound.claiming import Claiming, ClaimTerms
 from trunkline_outbound.controls import GATE
 from trunkline_outbound.domain.classification import Result
 from trunkline_outbound.held import Held, HeldClaims
@@ -22,17 +26,17 @@ from trunkline_outbound.runs import ENDED, WORK
 from trunkline_outbound.sending import CallSender, Departure
 from trunkline_outbound.store import claims, runs
 from trunkline_outbound.store.attempts import NewAttempt
-from trunkline_outbound.store.claims import Lease
+from trunkline_outbound.store.claims import Claim, Lease
 from trunkline_outbound.store.runs import Run
-from trunkline_outbound.turns import Turns
+from trunkline_outbound.turns import Pauses, Turns, Turnstile
 
 log = logging.getLogger(__name__)
 
 GATHER_SECONDS = 0.01
+REST_SECONDS = 2.0  # a claim that has to wait for its pace longer than this is let go of
 
 RESULTS = Counter("trunkline_attempts_total", "Requests to providers by result", ["result"])
 IN_FLIGHT = Gauge("trunkline_requests_in_flight", "Requests to providers without a result yet")
-TAKEN = Counter("trunkline_claims_total", "Claims handed out to this process", ["kind"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,7 @@ class DispatchSettings:
     micro_batch: int = 50
     claims_at_once: int = 4
     idle: float = 1.0
+    weights: Mapping[str, float] = field(default_factory=dict)  # by business; 1 unless told
 
 
 class Dispatcher:
@@ -62,11 +67,25 @@ class Dispatcher:
             database, owner=settings.owner, lease=settings.lease, margin=settings.margin
         )
         self._recorder = Recorder(database)
-        self._turns = Turns(database)
         self._places = Places(settings.concurrency)
-        self._admission = asyncio.Lock()
         self._handful = max(1, min(settings.micro_batch, settings.concurrency // 4))
-        self._wake = database.waker.flag(WORK)
+        self._pauses = Pauses()
+        start = new_id(BUSINESS)  # not every worker begins with the same business
+        self._turnstile = Turnstile(Turns(settings.micro_batch, settings.weights, start=start))
+        self._claiming = Claiming(
+            database,
+            self._held,
+            Turns(settings.claim_size, settings.weights, start=start),
+            self._pauses,
+            ClaimTerms(
+                lease=Lease(settings.owner, settings.lease),
+                size=settings.claim_size,
+                places=settings.claims_at_once,
+                slice=settings.micro_batch,
+            ),
+        )
+        self._bell = database.waker.flag(WORK)  # look for claims
+        self._work = database.waker.flag(WORK)  # ask those again who lacked room
 
     async def run(self, stop: Stop) -> None:
         """Dispatch until stopped; then finish what is in flight and let go of the claims."""
@@ -82,34 +101,21 @@ class Dispatcher:
         self, stop: Stop, working: asyncio.TaskGroup, sending: asyncio.TaskGroup
     ) -> None:
         while not stop.is_set():
-            self._wake.clear()
+            self._bell.clear()  # before looking: what is rung meanwhile is looked for again
+            if self._work.take():
+                self._pauses.ring()
+            looked_at = time.monotonic()
             try:
-                held = await self._next()
+                held = await self._claiming.take(looked_at)
             except Exception:  # the database is away: wait, and look again
                 log.exception("dispatch.claim_failed")
                 held = None
             if held is not None:
                 name = f"claim-{held.claim.claim_id}"
-                working.create_task(self._work(held, stop, sending), name=name)
+                working.create_task(self._work_on(held, stop, sending), name=name)
             else:
-                await stop.wait_or_ring(self._wake, self._settings.idle)
-
-    async def _next(self) -> Held | None:
-        if len(self._held) >= self._settings.claims_at_once:
-            return None
-        for run_id in await self._turns.candidates():
-            asked_at = time.monotonic()
-            claim = await next_claim(
-                self._database,
-                run_id,
-                lease=Lease(self._settings.owner, self._settings.lease),
-                wanted=self._settings.claim_size,
-            )
-            if claim is not None:
-                self._turns.served(claim.business_id)
-                TAKEN.labels(claim.kind).inc()
-                return self._held.hold(claim, asked_at=asked_at)
-        return None
+                pause = self._pauses.next_end(looked_at) - time.monotonic()
+                await stop.wait_or_ring(self._bell, max(0.0, min(pause, self._settings.idle)))
 
     async def _keep_leases(self) -> None:
         while True:
@@ -130,7 +136,7 @@ class Dispatcher:
             except Exception:  # the database is away: no intent commits either
                 log.exception("dispatch.gates_unseen")
 
-    async def _work(self, held: Held, stop: Stop, sending: asyncio.TaskGroup) -> None:
+    async def _work_on(self, held: Held, stop: Stop, sending: asyncio.TaskGroup) -> None:
         """Work one claim to its end, or until it is lost or the process stops."""
         flights: set[asyncio.Task[None]] = set()
         try:
@@ -138,14 +144,17 @@ class Dispatcher:
                 run = await runs.get_run(session, held.claim.run_id)
             if run is not None:
                 await self._send_all(held, run, stop, sending, flights)
+            held.is_paced = False
+            self._make_room(held)
             if flights:
                 await asyncio.wait(flights)
             await self._let_go(held)
         except Exception:  # the claim's lease runs out and another takes it over
             log.exception("dispatch.claim_abandoned", extra={"claim": held.claim.claim_id})
         finally:
+            self._claiming.leave_place(held)
             self._held.drop(held)
-            self._wake.ring()
+            self._bell.ring()
 
     async def _send_all(
         self,
@@ -156,6 +165,7 @@ class Dispatcher:
         flights: set[asyncio.Task[None]],
     ) -> None:
         while not stop.is_set() and held.is_trusted():
+            asked_at, rung = time.monotonic(), self._pauses.rung
             intents = await self._admit(held, run)
             now = time.monotonic()
             for place, attempt in enumerate(intents.granted):
@@ -164,36 +174,52 @@ class Dispatcher:
                 flight = sending.create_task(self._fly(held, departure))
                 flights.add(flight)
                 flight.add_done_callback(flights.discard)
-            if intents.lost or intents.drained:
+            if intents.lost or intents.drained or self._claiming.must_yield(held):
                 return
-            if not intents.granted and intents.retry_in > 0:
-                self._wake.clear()
-                await stop.wait_or_ring(self._wake, min(intents.retry_in, self._settings.idle))
+            if intents.retry_in > REST_SECONDS:
+                until = asked_at + intents.retry_in
+                self._pauses.add(run.run_id, until=until, until_rung=intents.until_rung, rung=rung)
+                held.wakes = False  # nobody else could send of it either
+                return
+            if intents.retry_in > 0:
+                held.is_paced = True
+                if held.has_place:
+                    self._make_room(held)
+                await stop.wait(intents.retry_in)
+
+    def _make_room(self, held: Held) -> None:
+        """Others may have the place of a claim that is waiting only."""
+        self._claiming.leave_place(held)
+        self._bell.ring()
 
     async def _admit(self, held: Held, run: Run) -> Intents:
         """Admit a handful. One at a time: intents of one account would only queue up at its
         limits' rows, and each of several takers would find fewer places free.
         """
-        async with self._admission:
+        async with self._turnstile.turn(held.business_id) as turns:
             permits = await self._places.take(
                 self._settings.micro_batch, least=self._handful, patience=GATHER_SECONDS
             )
             intents = await self._intend(held, run, permits)
             await self._places.give_back(permits - len(intents.granted))
+            turns.charge(held.business_id, intents.count)
+            held.admitted += intents.count
             return intents
 
     async def _intend(self, held: Held, run: Run, wanted: int) -> Intents:
         draft = Draft()
+        work = partial(
+            commit_intents,
+            self._database,
+            held.claim,
+            run,
+            owner=self._settings.owner,
+            wanted=wanted,
+            deadline=self._settings.send_deadline,
+            draft=draft,
+        )
         try:
-            return await commit_intents(
-                self._database,
-                held.claim,
-                run,
-                owner=self._settings.owner,
-                wanted=wanted,
-                deadline=self._settings.send_deadline,
-                draft=draft,
-            )
+            return await retried("intents", work)
         except Exception:
             await self._places.give_back(wanted)
             # The commit may have happened although its answer was lost; nothing of it was sent.
@@ -216,9 +242,6 @@ class Dispatcher:
         IN_FLIGHT.inc()
         try:
             result = await self._sender.send(departure, may_send)
-        except Exception:  # a defect of ours: what the provider got is not known
-            log.exception("dispatch.send_failed")
-            result = Result("in_doubt", reason="sender_failed")
         finally:
             IN_FLIGHT.dec()
             await self._places.give_back()
@@ -228,9 +251,16 @@ class Dispatcher:
     async def _let_go(self, held: Held) -> None:
         if held.lost:
             return
+        closed = await retried("let_go", partial(self._close_or_release, held.claim))
+        if closed:
+            self._database.waker.wake(ENDED)
+        elif held.wakes:
+            self._database.waker.wake(WORK)
+
+    async def _close_or_release(self, claim: Claim) -> bool:
         async with transaction(self._database) as session:
-            await runs.lock_cursor(session, held.claim.run_id)
-            closed = await claims.close(session, held.claim, owner=self._settings.owner)
+            await runs.lock_cursor(session, claim.run_id)
+            closed = await claims.close(session, claim, owner=self._settings.owner)
             if not closed:
-                await claims.release(session, held.claim, owner=self._settings.owner)
-        self._database.waker.wake(ENDED if closed else WORK)
+                await claims.release(session, claim, owner=self._settings.owner)
+            return closed

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections import Counter
+from dataclasses import dataclass
 
 from trunkline_common.db import Database, transaction
 from trunkline_outbound.store import claims
@@ -16,12 +16,25 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Held:
-    """A claim in hand. `trusted_until` on the monotonic clock, used only to stop sooner."""
+    """A claim in hand. `trusted_until` on the monotonic clock, used only to stop sooner.
+
+    `has_place`: it takes one of the worker's places; not while it only waits for its pace or for
+    answers. `wakes`: others can go on with it at once when it is let go of. `is_paced`: it goes on
+    by itself whenever its pace allows.
+    """
 
     claim: Claim
     trusted_until: float
     lost: bool = False
-    in_flight: set[str] = field(default_factory=set)
+    has_place: bool = True
+    admitted: int = 0
+    wakes: bool = True
+    is_paced: bool = False
+
+    @property
+    def business_id(self) -> str:
+        """Whose jobs it holds."""
+        return self.claim.business_id
 
     def is_trusted(self) -> bool:
         """Whether its jobs may still be sent as far as this process can know."""
@@ -41,8 +54,13 @@ class HeldClaims:
     def __len__(self) -> int:
         return len(self._held)
 
-    def __iter__(self) -> Iterator[Held]:
-        return iter(list(self._held.values()))
+    def places(self) -> Counter[str]:
+        """Places taken, by business."""
+        return Counter(held.business_id for held in self._held.values() if held.has_place)
+
+    def paced_runs(self) -> set[str]:
+        """Runs with a claim here that goes on by itself: another would only wait beside it."""
+        return {held.claim.run_id for held in self._held.values() if held.is_paced}
 
     def hold(self, claim: Claim, *, asked_at: float) -> Held:
         """Note a claim that was handed out by a transaction begun at `asked_at`."""

@@ -34,7 +34,7 @@ from trunkline_outbound.store.runs import Run
 from trunkline_outbound.tracing import traceparent_for
 
 PACE_HORIZON = 1.0  # seconds: what may not leave within this is not reserved
-NO_ROOM_DELAY = 1.0
+NO_ROOM_DELAY = 15.0  # only if the hint of a freed slot is lost
 NO_CHANNEL_DELAY = 5.0
 
 
@@ -43,7 +43,8 @@ class Intents:
     """What one transaction admitted.
 
     `granted[i]` may leave `first_in + i * interval` seconds from now. `lost`: the claim is not
-    ours any more. `drained`: nothing of it is queued. `retry_in`: seconds until there may be room.
+    ours any more. `drained`: nothing of it is queued. `count`: what was admitted, hand-overs too.
+    With nothing granted, `retry_in` is when to ask again; `until_rung`: sooner if WORK is rung.
     """
 
     granted: Sequence[NewAttempt] = ()
@@ -52,7 +53,12 @@ class Intents:
     interval: float = 0.0
     lost: bool = False
     drained: bool = False
+    count: int = 0
     retry_in: float = 0.0
+    until_rung: bool = False
+
+
+NO_ROOM = Intents(retry_in=NO_ROOM_DELAY, until_rung=True)
 
 
 @dataclass(slots=True)
@@ -77,6 +83,7 @@ async def commit_intents(
     INVARIANT I4: the claim's row is locked and its token compared first, and cancel and pause
     bump the token, so no intent commits after them.
     """
+    draft.attempt_ids.clear()  # what an earlier try wrote was rolled back
     async with transaction(database) as session:
         if not await claims.lock_own(session, claim, owner=owner):
             return Intents(lost=True)
@@ -85,7 +92,7 @@ async def commit_intents(
             return Intents(retry_in=NO_CHANNEL_DELAY)
         room = await limits.room(session, account=channel.account, run_id=run.run_id)
         if room is not None and room <= 0:
-            return Intents(retry_in=NO_ROOM_DELAY)
+            return NO_ROOM
         picked = await jobs.pick_queued(session, claim, grant(wanted, *_known(room)))
         if not picked:
             return Intents(drained=True)
@@ -171,18 +178,37 @@ async def _grant_calls(
     granted = [replace(a, traceparent=traceparent_for(run)) for a in free[: paced.count]]
     await attempts.close_sends(session, [a.attempt_id for a in free[paced.count :]])
     if not granted:
-        return Intents(retry_in=paced.first_in if free else 0.0)
+        return _nothing(free, free_room, paced)
     frame = _frame(claim, run, channel, "intent", deadline)
     await _write(session, claim, frame, granted, state="sending")
-    return Intents(granted, channel, paced.first_in, paced.interval)
+    return Intents(granted, channel, paced.first_in, paced.interval, count=len(granted))
+
+
+def _nothing(free: Sequence[NewAttempt], room: int, paced: pace.Grant) -> Intents:
+    """Why none of these goes now. A quick pace is asked for many at a time, well before its end."""
+    if not free:
+        return Intents()
+    if room == 0:
+        return NO_ROOM
+    ahead = PACE_HORIZON / 2
+    return Intents(retry_in=paced.first_in + (ahead if paced.interval < ahead else 0.0))
 
 
 async def _reserve_pace(
     session: AsyncSession, channel: Channel, run: Run, wanted: int
 ) -> pace.Grant:
-    """The slower of the account's pace and the run's own; a sender without a row has none."""
+    """The slower of the account's pace and the run's own; a sender without a row has none.
+
+    The run's is looked at first: what it cannot use of the account's, other runs would miss.
+    """
     if wanted == 0:
-        return pace.Grant(0, NO_ROOM_DELAY, 0.0)
+        return pace.Grant(0, 0.0, 0.0)
+    if run.policy.per_second is not None:
+        outlook = await pace.look(session, [run.run_id])
+        wanted = grant(wanted, *_known(outlook.within(PACE_HORIZON)))
+        if wanted == 0:
+            again_in = max(outlook.ends_in - PACE_HORIZON, 0.0)
+            return pace.Grant(0, again_in, 1 / run.policy.per_second)
     account = await pace.reserve(session, channel.account, wanted=wanted, horizon=PACE_HORIZON)
     if account.count == 0:
         return account
@@ -213,11 +239,11 @@ async def _hand_over(
     count = grant(len(new), *_known(room))
     granted = [replace(a, traceparent=traceparent_for(run)) for a in new[:count]]
     if not granted:
-        return Intents(retry_in=NO_ROOM_DELAY if new else 0.0)
+        return NO_ROOM if new else Intents()
     frame = _frame(claim, run, channel, "accepted", deadline)
     await _write(session, claim, frame, granted, state="accepted")
     await outbox.add_all(session, [_message_due(run, channel, a) for a in granted])
-    return Intents(retry_in=0.0)
+    return Intents(count=len(granted))
 
 
 def _message_due(run: Run, channel: Channel, attempt: NewAttempt) -> Fact:

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterable, Sequence
 
 from trunkline_common.db import Database
+from trunkline_common.db.retry import retried
 from trunkline_common.db.together import Together
 from trunkline_outbound.domain.classification import Result
 from trunkline_outbound.records import Recorded, record
@@ -31,7 +32,7 @@ class Recorder:
         """Facts are worth waiting for: a callback may never repeat what the answer said."""
         while True:
             try:
-                await record(self._database, batch)
+                await retried("record", lambda: record(self._database, batch))
             except Exception:  # any failure of the database: the batch is kept
                 log.exception("dispatch.record_failed", extra={"results": len(batch)})
                 await asyncio.sleep(RETRY_SECONDS)

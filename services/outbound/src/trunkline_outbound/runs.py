@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import logging
+from functools import partial
+
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from trunkline_common.contracts.api import RunAudienceAdded, RunAudienceClosed, RunRequested
 from trunkline_common.contracts.envelope import Envelope
-from trunkline_common.contracts.outbound import RunCompleted, RunStarted
+from trunkline_common.contracts.outbound import RunCompleted, RunRejected, RunStarted
 from trunkline_common.db import Database, outbox, transaction
 from trunkline_common.db.outbox import Fact
+from trunkline_common.db.retry import retried
 from trunkline_common.db.transaction import wake_after_commit
 from trunkline_common.outcomes import Refuse
-from trunkline_outbound.store import audience, jobs
+from trunkline_outbound.store import audience, channels, jobs
 from trunkline_outbound.store import runs as store
 from trunkline_outbound.store.runs import Run
+
+log = logging.getLogger(__name__)
 
 WORK = "outbound.work"  # rung when a claim may be had
 ENDED = "outbound.ended"  # rung when a job or a claim has ended
 _CLOSED = frozenset({"cancelling", "cancelled", "completed", "failed"})
+
+CHANNEL_SECONDS = 60.0  # how long after its request a run waits for news of its channel
+CHANNEL_UNKNOWN = "channel_unknown"
+CLOSED_AT_ONCE = 5_000  # jobs of a rejected run that one transaction closes
 
 
 async def request(session: AsyncSession, envelope: Envelope[RunRequested]) -> None:
@@ -76,7 +86,9 @@ async def _start_if_due(session: AsyncSession, run: Run, *, total: int) -> None:
         return
     if not await audience.is_complete(session, run.run_id, business_id=run.business_id):
         return
-    if run.is_early:
+    if run.is_early or not await channels.is_known(
+        session, run.channel_id, business_id=run.business_id
+    ):
         if run.state == "draft":
             await store.set_state(session, run.run_id, "ready")
         return
@@ -98,8 +110,41 @@ async def start_due_runs(database: Database) -> None:
         async with transaction(database) as session:
             cursor = await store.lock_cursor(session, run_id)
             run = await store.get_run(session, run_id)
-            if cursor is not None and run is not None:
+            if cursor is not None and run is not None and cursor.next_seq == 1:
                 await _start_if_due(session, run, total=cursor.total)
+
+
+async def reject_hopeless(database: Database) -> None:
+    """End runs whose channel nobody told us of in time; nothing of them was sent."""
+    async with transaction(database) as session:
+        hopeless = await store.hopeless(session, seconds=CHANNEL_SECONDS)
+    for run_id in hopeless:
+        while await retried("reject", partial(_reject_some, database, run_id)):
+            pass
+
+
+async def _reject_some(database: Database, run_id: str) -> bool:
+    """Close some jobs of a run that never started; whether there are more.
+
+    INVARIANT: a cursor that has moved keeps the run from starting, also between two of these.
+    """
+    async with transaction(database) as session:
+        cursor = await store.lock_cursor(session, run_id)
+        run = await store.get_run(session, run_id)
+        if cursor is None or run is None or run.state != "ready":
+            return False
+        known = await channels.is_known(session, run.channel_id, business_id=run.business_id)
+        if known and cursor.next_seq == 1:
+            return False
+        last = min(cursor.next_seq + CLOSED_AT_ONCE - 1, cursor.total)
+        await jobs.cancel_range(session, run_id, (cursor.next_seq, last), reason=CHANNEL_UNKNOWN)
+        await store.advance(session, run_id, last + 1)
+        if last < cursor.total:
+            return True
+        await store.set_state(session, run_id, "failed", reason=CHANNEL_UNKNOWN)
+        await outbox.add(session, _fact(run, RunRejected(run_id=run_id, reason=CHANNEL_UNKNOWN)))
+        log.error("run.rejected", extra={"run_id": run_id, "reason": CHANNEL_UNKNOWN})
+        return False
 
 
 async def complete_finished(database: Database) -> int:
@@ -134,5 +179,5 @@ async def _complete(session: AsyncSession, run_id: str) -> bool:
     return True
 
 
-def _fact(run: Run, event: RunStarted | RunCompleted) -> Fact:
+def _fact(run: Run, event: RunStarted | RunCompleted | RunRejected) -> Fact:
     return Fact(event, run.business_id, run.correlation_id, traceparent=run.traceparent)

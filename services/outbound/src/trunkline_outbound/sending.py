@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,12 +14,14 @@ from opentelemetry.trace import SpanKind
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from trunkline_common.callbacks import callback_token
-from trunkline_common.sealing import Sealer
-from trunkline_outbound.domain.classification import Result
+from trunkline_common.sealing import CannotUnseal, Sealer
+from trunkline_outbound.domain.classification import Result, classify_silence
 from trunkline_outbound.gateways.voice import CallOrder, VoiceGateway
 from trunkline_outbound.store.attempts import NewAttempt
 from trunkline_outbound.store.channels import Channel
 from trunkline_outbound.store.runs import Run
+
+log = logging.getLogger(__name__)
 
 _tracer = trace.get_tracer("trunkline_outbound")
 _propagator = TraceContextTextMapPropagator()
@@ -35,6 +38,21 @@ class Departure:
     deadline: float
 
 
+class LastWord:
+    """The answer to the question that is asked before the last byte leaves.
+
+    `given` is evidence: until it is, nothing that was raised can have reached the provider.
+    """
+
+    def __init__(self, may_send: Callable[[], bool]) -> None:
+        self._may_send = may_send
+        self.given = False
+
+    def __call__(self) -> bool:
+        self.given = self._may_send()
+        return self.given
+
+
 class CallSender:
     """Sends admitted calls through the gateway; keeps nothing between them."""
 
@@ -47,12 +65,26 @@ class CallSender:
         self._secret = callback_secret
 
     async def send(self, departure: Departure, may_send: Callable[[], bool]) -> Result:
-        """Send one call when its time comes, if it still may; never raises for the provider."""
+        """Send one call when its time comes, if it still may; never raises, the result says it."""
         wait = departure.leaves_at - time.monotonic()
         if wait > 0:
             await asyncio.sleep(wait)
         if not may_send():
             return Result("not_sent", reason="not_sent_in_time")
+        last_word = LastWord(may_send)
+        try:
+            return await self._send(departure, last_word)
+        except Exception:  # a defect of ours: in doubt only if the provider may have the request
+            log.exception("dispatch.send_failed")
+            return classify_silence(released=last_word.given, reason="sender_failed")
+
+    async def _send(self, departure: Departure, may_send: LastWord) -> Result:
+        try:
+            order = self._order(departure)
+        except (CannotUnseal, KeyError) as error:
+            fields = {"channel": departure.channel.channel_id, "error": repr(error)}
+            log.warning("channel.credentials_unreadable", extra=fields)
+            return Result("misconfigured", reason="credentials_unreadable")
         parent = _propagator.extract({"traceparent": departure.attempt.traceparent or ""})
         with _tracer.start_as_current_span(
             "POST Calls",
@@ -66,7 +98,7 @@ class CallSender:
                 "trunkline.correlation_id": departure.run.correlation_id,
             },
         ) as span:
-            result = await self._gateway.place_call(self._order(departure), may_send)
+            result = await self._gateway.place_call(order, may_send)
             span.set_attribute("trunkline.result", result.kind)
             if result.provider_id is not None:
                 span.set_attribute("trunkline.provider_call_id", result.provider_id)

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from trunkline_common.contracts.envelope import Envelope, Event
 from trunkline_common.db import inbox
 from trunkline_common.db.engine import Database
-from trunkline_common.db.faults import is_away, sqlstate
+from trunkline_common.db.faults import is_away, is_contention
 from trunkline_common.db.transaction import transaction
 from trunkline_common.outcomes import Refuse, TrunklineError, TryLater
 from trunkline_common.telemetry.correlation import correlated
@@ -27,7 +27,6 @@ Handler = Callable[[AsyncSession, Envelope[Any]], Awaitable[None]]
 Handlers = Mapping[type[Event], Handler]
 
 HANDLER_SECONDS: Final = 20.0  # below the statement's deadline, far below the broker's
-_CONTENTION: Final = frozenset({"40P01", "40001", "55P03"})  # deadlock, serialization, lock timeout
 
 SECONDS = Histogram(
     "trunkline_handler_seconds",
@@ -129,7 +128,7 @@ class Batches:
         except Exception as error:  # of the transaction itself, not of a handler
             if is_away(error) or isinstance(error, TimeoutError):
                 raise DatabaseAway(f"{type(error).__name__}") from error
-            if sqlstate(error) in _CONTENTION:
+            if is_contention(error):
                 raise _Contended from error
             if len(work) > 1:
                 raise _Contended from error  # one of them made the commit fail: find it
@@ -176,7 +175,7 @@ class Batches:
                 raise _TooSlow(delivery) from error
             if is_away(error):
                 raise DatabaseAway(type(error).__name__) from error
-            if sqlstate(error) in _CONTENTION:
+            if is_contention(error):
                 raise _Contended from error
             delivery.error = error
         finally:

@@ -8,6 +8,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 _AWAY: Final = ("08", "57P", "53")  # connection, shutdown, out of resources
+_CONTENTION: Final = frozenset({"40P01", "40001", "55P03"})  # deadlock, serialization, lock timeout
 
 
 def sqlstate(error: BaseException) -> str:
@@ -25,3 +26,8 @@ def is_away(error: BaseException) -> bool:
             or sqlstate(error).startswith(_AWAY)
         )
     return isinstance(error, OSError | PoolTimeout) or sqlstate(error).startswith(_AWAY)
+
+
+def is_contention(error: BaseException) -> bool:
+    """Whether an error says that others held the locks: rolled back, and worth doing again."""
+    return sqlstate(error) in _CONTENTION

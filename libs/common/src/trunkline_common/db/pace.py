@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import text
@@ -46,6 +47,13 @@ ON CONFLICT (sender) DO UPDATE SET per_second = :per_second
 """
 )
 _UNSET = text("DELETE FROM pace WHERE sender = :sender")
+_LOOK = text(
+    """
+SELECT min(per_second) AS per_second,
+       max(extract(epoch FROM greatest(tat, clock_timestamp()) - clock_timestamp())) AS ends_in
+  FROM pace WHERE sender = ANY (CAST(:senders AS text[]))
+"""
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +74,29 @@ async def set_pace(session: AsyncSession, sender: str, per_second: float | None)
         await session.execute(_UNSET, {"sender": sender})
     else:
         await session.execute(_SET, {"sender": sender, "per_second": per_second})
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """The slowest of some senders' paces, and the seconds for which all is reserved already."""
+
+    per_second: float | None
+    ends_in: float
+
+    def within(self, horizon: float) -> int | None:
+        """How many more may leave within so many seconds; None where there is no pace."""
+        if self.per_second is None:
+            return None
+        left = horizon - self.ends_in
+        return 1 + int(self.per_second * left) if left >= 0 else 0
+
+
+async def look(session: AsyncSession, senders: Sequence[str]) -> Outlook:
+    """What may be expected of these senders together; nothing is locked or reserved."""
+    row = (await session.execute(_LOOK, {"senders": list(senders)})).one()
+    if row.per_second is None:
+        return Outlook(None, 0.0)
+    return Outlook(float(row.per_second), max(float(row.ends_in), 0.0))
 
 
 async def reserve(

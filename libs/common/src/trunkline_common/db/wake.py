@@ -31,6 +31,12 @@ class Flag:
     def clear(self) -> None:
         self._event.clear()
 
+    def take(self) -> bool:
+        """Whether it has rung since it was last cleared; it is clear now."""
+        rang = self._event.is_set()
+        self._event.clear()
+        return rang
+
     async def wait(self, seconds: float) -> bool:
         """Wait for a ring at most this long; whether it rang. Leaves the bell as it is."""
         try:

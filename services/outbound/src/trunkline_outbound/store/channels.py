@@ -53,6 +53,13 @@ SELECT channel_id, business_id, kind, version, account, senders, key_id, sealed,
 """
 )
 
+_KNOWN = text(
+    """
+SELECT EXISTS (SELECT FROM channels
+                WHERE channel_id = :channel_id AND business_id = :business_id)
+"""
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Channel:
@@ -112,3 +119,9 @@ async def get_channel(
     fields = dict(row)
     fields["senders"] = tuple(row["senders"])
     return Channel(**fields)
+
+
+async def is_known(session: AsyncSession, channel_id: str, *, business_id: str) -> bool:
+    """Whether this business has such a channel, enabled or not."""
+    parameters = {"channel_id": channel_id, "business_id": business_id}
+    return bool((await session.execute(_KNOWN, parameters)).scalar())

@@ -18,18 +18,40 @@ RETURNING claim_id, run_id, business_id, kind, first_seq, last_seq, token
 )
 _MARK_DUE = text(
     """
+WITH first AS (
+    SELECT seq FROM jobs
+     WHERE run_id = :run_id AND state = 'waiting' AND due_at <= clock_timestamp()
+     ORDER BY due_at, seq LIMIT :wanted
+), picked AS (
+    SELECT jobs.seq FROM jobs JOIN first USING (seq)
+     WHERE jobs.run_id = :run_id AND jobs.state = 'waiting'
+     ORDER BY jobs.seq FOR NO KEY UPDATE OF jobs
+)
 UPDATE jobs SET state = 'queued', claim_id = :claim_id, due_at = NULL,
                 changed_at = clock_timestamp()
-  FROM (SELECT seq FROM jobs
-         WHERE run_id = :run_id AND state = 'waiting' AND due_at <= clock_timestamp()
-         ORDER BY due_at, seq LIMIT :wanted) AS picked
- WHERE jobs.run_id = :run_id AND jobs.seq = picked.seq AND jobs.state = 'waiting'
+  FROM picked WHERE jobs.run_id = :run_id AND jobs.seq = picked.seq
 """
 )
 _HAS_DUE = text(
     """
 SELECT EXISTS (SELECT FROM jobs WHERE run_id = :run_id AND state = 'waiting'
                   AND due_at <= clock_timestamp())
+"""
+)
+_LOST = text(
+    """
+SELECT claim_id, run_id, business_id, kind, first_seq, last_seq, token FROM claims
+ WHERE run_id = :run_id AND closed_at IS NULL AND expires_at <= clock_timestamp()
+   AND owner IS NOT NULL
+ ORDER BY claim_id LIMIT 1 FOR NO KEY UPDATE
+"""
+)
+_RELEASED = text(
+    """
+SELECT claim_id, run_id, business_id, kind, first_seq, last_seq, token FROM claims
+ WHERE run_id = :run_id AND closed_at IS NULL AND expires_at <= clock_timestamp()
+   AND owner IS NULL AND kind = :kind
+ ORDER BY claim_id LIMIT 1 FOR NO KEY UPDATE
 """
 )
 _EXPIRED = text(
@@ -125,6 +147,13 @@ class Claim:
     last_seq: int | None
     token: int
 
+    @property
+    def span(self) -> int | None:
+        """How many jobs a range holds; a due claim's are counted by its rows only."""
+        if self.first_seq is None or self.last_seq is None:
+            return None
+        return self.last_seq - self.first_seq + 1
+
 
 async def insert_range(
     session: AsyncSession, run_id: str, business_id: str, *, span: tuple[int, int], lease: Lease
@@ -166,6 +195,18 @@ async def has_due(session: AsyncSession, run_id: str) -> bool:
 async def lock_expired(session: AsyncSession, run_id: str) -> Claim | None:
     """Lock one claim of this run whose lease has run out, if there is one."""
     row = (await session.execute(_EXPIRED, {"run_id": run_id})).first()
+    return None if row is None else Claim(*row)
+
+
+async def lock_lost(session: AsyncSession, run_id: str) -> Claim | None:
+    """Lock one claim of this run whose owner let its lease run out, if there is one."""
+    row = (await session.execute(_LOST, {"run_id": run_id})).first()
+    return None if row is None else Claim(*row)
+
+
+async def lock_released(session: AsyncSession, run_id: str, *, kind: str) -> Claim | None:
+    """Lock one claim of this run and kind that somebody let go of unfinished, if there is one."""
+    row = (await session.execute(_RELEASED, {"run_id": run_id, "kind": kind})).first()
     return None if row is None else Claim(*row)
 
 

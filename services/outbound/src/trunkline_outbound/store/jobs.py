@@ -88,10 +88,21 @@ RETURNING jobs.run_id, jobs.seq, jobs.contact_id, jobs.business_id, jobs.state, 
 )
 _DOUBT_CLAIM = text(
     """
+WITH sent AS (
+    SELECT run_id, seq FROM jobs WHERE claim_id = :claim_id AND state = 'sending'
+     ORDER BY run_id, seq FOR NO KEY UPDATE
+)
 UPDATE jobs SET state = 'in_doubt', claim_id = NULL, reason = 'worker_lost',
        changed_at = clock_timestamp()
- WHERE claim_id = :claim_id AND state = 'sending'
-RETURNING seq, open_attempt
+  FROM sent WHERE jobs.run_id = sent.run_id AND jobs.seq = sent.seq
+RETURNING jobs.seq, jobs.open_attempt
+"""
+)
+_CANCEL_RANGE = text(
+    """
+UPDATE jobs SET state = 'cancelled', claim_id = NULL, reason = :reason,
+       changed_at = clock_timestamp()
+ WHERE run_id = :run_id AND seq BETWEEN :first AND :last AND state = 'queued'
 """
 )
 _COUNT = text(
@@ -233,6 +244,14 @@ async def doubt_sending(session: AsyncSession, claim_id: int) -> list[tuple[int,
     """Put what a lost worker was sending in doubt: (seq, attempt). Never sent again from here."""
     rows = await session.execute(_DOUBT_CLAIM, {"claim_id": claim_id})
     return [(row.seq, row.open_attempt) for row in rows]
+
+
+async def cancel_range(
+    session: AsyncSession, run_id: str, span: tuple[int, int], *, reason: str
+) -> None:
+    """End the queued jobs `span` (first, last) of a run of which nothing was handed out."""
+    parameters = {"run_id": run_id, "first": span[0], "last": span[1], "reason": reason}
+    await session.execute(_CANCEL_RANGE, parameters)
 
 
 async def count_states(session: AsyncSession, run_id: str) -> tuple[dict[str, int], dict[str, int]]:

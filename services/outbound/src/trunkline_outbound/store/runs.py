@@ -49,15 +49,31 @@ SELECT runs.policy, businesses.time_zone, businesses.holidays
 )
 _LIVE = text(
     """
-SELECT run.run_id, run.business_id, run.channel_id
-  FROM runs AS run JOIN cursors AS cursor USING (run_id)
+SELECT run.run_id, run.business_id, due.now OR EXISTS (
+           SELECT FROM claims WHERE claims.run_id = run.run_id AND claims.closed_at IS NULL
+              AND claims.expires_at <= clock_timestamp()
+              AND (claims.kind = 'due' OR claims.owner IS NOT NULL)) AS is_urgent
+  FROM runs AS run JOIN cursors AS cursor USING (run_id),
+       LATERAL (SELECT EXISTS (SELECT FROM jobs
+                                WHERE jobs.run_id = run.run_id AND jobs.state = 'waiting'
+                                  AND jobs.due_at <= clock_timestamp()) AS now) AS due
  WHERE run.state = 'running'
-   AND (cursor.next_seq <= cursor.total
-        OR EXISTS (SELECT FROM jobs WHERE jobs.run_id = run.run_id AND jobs.state = 'waiting'
-                      AND jobs.due_at <= clock_timestamp())
+   AND (cursor.next_seq <= cursor.total OR due.now
         OR EXISTS (SELECT FROM claims WHERE claims.run_id = run.run_id
                       AND claims.closed_at IS NULL AND claims.expires_at <= clock_timestamp()))
- ORDER BY run.started_at, run.run_id
+ ORDER BY is_urgent DESC, run.started_at, run.run_id
+"""
+)
+# A cursor that has moved although the run never started: its closing was broken off.
+_HOPELESS = text(
+    """
+SELECT run.run_id FROM runs AS run JOIN cursors AS cursor USING (run_id)
+ WHERE run.state = 'ready' AND coalesce(run.start_at <= clock_timestamp(), true)
+   AND run.created_at < clock_timestamp() - make_interval(secs => :seconds)
+   AND (cursor.next_seq > 1 OR NOT EXISTS (
+        SELECT FROM channels WHERE channels.channel_id = run.channel_id
+           AND channels.business_id = run.business_id))
+ ORDER BY run.run_id
 """
 )
 _SET_STATE = text(
@@ -131,11 +147,14 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class LiveRun:
-    """A running run that has something to hand out, read without a lock."""
+    """A running run that has something to hand out, read without a lock.
+
+    `is_urgent`: retries are due, or a lost worker's claim is to be taken over.
+    """
 
     run_id: str
     business_id: str
-    channel_id: str
+    is_urgent: bool
 
 
 async def insert_run(
@@ -192,8 +211,13 @@ async def terms(session: AsyncSession, run_id: str) -> Terms:
 
 
 async def live_runs(session: AsyncSession) -> Sequence[LiveRun]:
-    """Running runs with something to hand out, oldest first."""
+    """Running runs with something to hand out: the urgent first, then the oldest."""
     return [LiveRun(*row) for row in await session.execute(_LIVE)]
+
+
+async def hopeless(session: AsyncSession, *, seconds: float) -> Sequence[str]:
+    """Runs that are due, requested this long ago, and whose channel is still unknown."""
+    return list((await session.execute(_HOPELESS, {"seconds": seconds})).scalars())
 
 
 async def set_state(

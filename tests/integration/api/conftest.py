@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -149,3 +152,13 @@ async def facts(database: Database, business_id: str, name: str | None = None) -
     async with transaction(database) as session:
         rows = await session.execute(query, {"business_id": business_id, "name": name})
         return list(rows.mappings())
+
+
+def meta_body(*statuses: object) -> bytes:
+    value = {"metadata": {"phone_number_id": META_NUMBER}, "statuses": list(statuses)}
+    return json.dumps({"entry": [{"changes": [{"value": value, "field": "messages"}]}]}).encode()
+
+
+def meta_signature(body: bytes, secret: str = APP_SECRET) -> dict[str, str]:
+    digest = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+    return {"X-Hub-Signature-256": f"sha256={digest}", "Content-Type": "application/json"}

@@ -53,11 +53,13 @@ def parts(runtime: Runtime[Settings]) -> Parts:
 
 def application(built: Parts) -> FastAPI:
     """The public API, the callbacks and the documentation."""
-    return create_app(
+    app = create_app(
         "Trunkline api",
-        routers(built),
+        routers(),
         body_limits={"/v1/imports": built.upload_max_bytes + _FORM_BYTES},
     )
+    app.state.parts = built
+    return app
 
 
 async def schedule(runtime: Runtime[Settings]) -> None:

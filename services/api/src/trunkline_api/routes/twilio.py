@@ -24,10 +24,13 @@ from trunkline_api.domain.scripts import spoken
 from trunkline_api.parts import Parts
 from trunkline_api.routes.bodies import read_body
 from trunkline_api.routes.callers import ServiceParts
+from trunkline_api.routes.guards import TextRoute
 from trunkline_common.callbacks import verify
 from trunkline_common.http import correlation_id
 
-router = APIRouter(prefix="/twilio/{channel_id}/{run_id}/{attempt_id}/{token}")
+router = APIRouter(
+    prefix="/twilio/{channel_id}/{run_id}/{attempt_id}/{token}", route_class=TextRoute
+)
 
 _FORM_TYPE = "application/x-www-form-urlencoded"
 

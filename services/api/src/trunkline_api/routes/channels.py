@@ -153,4 +153,5 @@ async def change_channel(
         credentials=asked.credentials.opened() if asked.credentials else None,
         correlation_id=correlation_id(),
     )
+    parts.siblings.channel_changed(changed.id)
     return ChannelTold.model_validate(changed)

@@ -106,11 +106,11 @@ FromTwilio = Annotated[Verified, Depends(verified)]
 @router.post("/twiml")
 async def fetch_twiml(callback: FromTwilio, parts: ServiceParts) -> Response:
     """What the call says. That Twilio asks proves that it took the call."""
-    script = await callbacks.script_of(parts.database, callback.account, callback.run_id)
+    script = await parts.scripts.of(callback.account, callback.run_id)
     if script is None:
         raise errors.refused()
     await _hear(parts, callback, twiml_fetch)
-    return Response(spoken(*script), media_type="application/xml")
+    return Response(spoken(script.words, script.language), media_type="application/xml")
 
 
 @router.post("/status", status_code=204)

@@ -224,3 +224,32 @@ async def test_a_batch_of_meta_that_is_no_batch_is_kept(tenant: Tenant) -> None:
     for body in (b"\x00", b"[" * 100_000, meta_body(huge), meta_body(late)):
         answer = await tenant.http.post(path, content=body, headers=meta_signature(body))
         assert answer.status_code == 200, answer.text
+
+
+async def test_ids_of_another_business_are_ids_of_nothing(tenant: Tenant, other: Tenant) -> None:
+    channel = await tenant.whatsapp_channel()
+    asked = {"channel_id": channel, "to": "0171 1234567", "text": "Hello"}
+    message = (await tenant.post("/v1/messages", asked)).json()["id"]
+    [key] = (await tenant.get("/v1/keys")).json()["data"]
+    contact = (await tenant.post("/v1/contacts", {"phone": "0171 1234567"})).json()["id"]
+    assert (await other.get(f"/v1/messages/{message}")).status_code == 404
+    gone = await other.http.delete(f"/v1/keys/{key['id']}", headers=other.headers)
+    assert gone.status_code == 404
+    assert (await tenant.get("/v1/business")).status_code == 200
+    assert placed(await other.post("/v1/messages", asked)) == ["#/channel_id"]
+    own = await other.whatsapp_channel()
+    to_contact = {"channel_id": own, "contact_id": contact, "text": "Hello"}
+    assert placed(await other.post("/v1/messages", to_contact)) == ["#/contact_id"]
+    same = await other.post("/v1/contacts", {"phone": "0171 1234567"})
+    assert same.status_code == 201  # a number is taken within a business, not among all
+
+
+async def test_every_route_says_which_credential_it_takes(parts: Parts) -> None:
+    paths = application(parts).openapi()["paths"]
+    taken = {
+        (path, method): [name for one in told["security"] for name in one]
+        for path, methods in paths.items()
+        for method, told in methods.items()
+    }
+    assert taken.pop(("/v1/businesses", "post")) == ["operator"]
+    assert all(names == ["key"] for names in taken.values()), taken

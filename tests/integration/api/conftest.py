@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +17,9 @@ from trunkline_api.accounts import Accounts
 from trunkline_api.app import application
 from trunkline_api.callbacks import Ear
 from trunkline_api.parts import Parts
+from trunkline_api.scripts import Scripts
+from trunkline_api.siblings import Siblings
+from trunkline_common.broker import Hints
 from trunkline_common.db import Database, transaction
 from trunkline_common.sealing import Sealer
 
@@ -35,11 +41,20 @@ def database(api_database: Database) -> Database:
 
 @pytest.fixture
 def parts(database: Database) -> Parts:
+    """Of a process whose broker is away, as requests must not mind."""
+    return parts_of(database, "amqp://nobody@127.0.0.1:1/")
+
+
+def parts_of(database: Database, broker_url: str) -> Parts:
+    """What one process has; a second one has its own."""
     sealer = Sealer({"k1": b"1" * 32}, "k1")
+    accounts = Accounts(database, sealer)
     return Parts(
         database=database,
         sealer=sealer,
-        accounts=Accounts(database, sealer),
+        accounts=accounts,
+        scripts=Scripts(database),
+        siblings=Siblings(Hints(broker_url, "api"), accounts),
         ear=Ear(database),
         public_url=PUBLIC_URL,
         callback_secret=SECRET,
@@ -149,3 +164,13 @@ async def facts(database: Database, business_id: str, name: str | None = None) -
     async with transaction(database) as session:
         rows = await session.execute(query, {"business_id": business_id, "name": name})
         return list(rows.mappings())
+
+
+def meta_body(*statuses: object) -> bytes:
+    value = {"metadata": {"phone_number_id": META_NUMBER}, "statuses": list(statuses)}
+    return json.dumps({"entry": [{"changes": [{"value": value, "field": "messages"}]}]}).encode()
+
+
+def meta_signature(body: bytes, secret: str = APP_SECRET) -> dict[str, str]:
+    digest = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+    return {"X-Hub-Signature-256": f"sha256={digest}", "Content-Type": "application/json"}

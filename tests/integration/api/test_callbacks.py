@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import json
 from urllib.parse import urlencode
 from xml.etree import ElementTree as ET
 
 import httpx
 import pytest
 from tests.integration.api.conftest import (
-    APP_SECRET,
     AUTH_TOKEN,
-    META_NUMBER,
     PUBLIC_URL,
     SECRET,
     VERIFY_TOKEN,
     Tenant,
     facts,
+    meta_body,
+    meta_signature,
 )
 from twilio.request_validator import RequestValidator
 
@@ -141,16 +138,6 @@ async def test_a_changed_auth_token_holds_at_once(attempt: Attempt, tenant: Tena
     await tenant.http.patch(f"/v1/channels/{channel}", json=change, headers=tenant.headers)
     assert (await attempt.say("status", FORM, auth_token="rotated")).status_code == 204
     assert (await attempt.say("status", FORM)).status_code == 403
-
-
-def meta_body(*statuses: object) -> bytes:
-    value = {"metadata": {"phone_number_id": META_NUMBER}, "statuses": list(statuses)}
-    return json.dumps({"entry": [{"changes": [{"value": value, "field": "messages"}]}]}).encode()
-
-
-def meta_signature(body: bytes, secret: str = APP_SECRET) -> dict[str, str]:
-    digest = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
-    return {"X-Hub-Signature-256": f"sha256={digest}", "Content-Type": "application/json"}
 
 
 async def test_meta_confirms_the_url(tenant: Tenant) -> None:

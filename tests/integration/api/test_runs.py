@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 from tests.integration.api.conftest import Tenant, facts
 
 from trunkline_api import feeds
+from trunkline_api.domain.candidates import Candidate
+from trunkline_api.store import contacts as contact_store
 from trunkline_api.store import feeds as feed_store
 from trunkline_common.db import Database, transaction
 
@@ -113,6 +116,65 @@ async def test_all_are_those_who_were_there_at_the_start(
     [added], [closed] = await fed(database, tenant)
     assert len(added["payload"]["contacts"]) == 3
     assert closed["payload"]["contacts"] == 3
+
+
+async def started_for_all(tenant: Tenant) -> None:
+    run = (await tenant.draft(await tenant.voice_channel(), {"all": True})).json()["id"]
+    assert (await tenant.post(f"/v1/runs/{run}/start")).status_code == 202
+
+
+async def test_an_import_under_way_at_the_start_is_left_out_whole(
+    tenant: Tenant, database: Database
+) -> None:
+    """Its ids lie before and behind those of the first chunk; it commits after that has left."""
+    late = [Candidate(n, f"+49171{9_000_000 + n}") for n in range(700)]
+    async with transaction(database) as importing:
+        assert len(await contact_store.add_missing(importing, tenant.id, late[:350])) == 350
+        await tenant.upload(numbers(600))
+        await contact_store.add_missing(importing, tenant.id, late[350:])
+        await started_for_all(tenant)
+        assert await feeds.feed_next(database)
+    await feed_all(database)
+    added, [closed] = await fed(database, tenant)
+    addresses = [one["address"] for fact in added for one in fact["payload"]["contacts"]]
+    assert sorted(addresses) == [f"+49171{1_000_000 + n}" for n in range(600)]
+    assert closed["payload"]["contacts"] == 600
+
+
+async def test_an_import_that_committed_before_the_start_is_in_whole(
+    tenant: Tenant, database: Database
+) -> None:
+    """However late it began: its ids lie around those of a contact that others committed."""
+    early = [Candidate(n, f"+49171{9_000_000 + n}") for n in range(4)]
+    async with transaction(database) as importing:
+        await contact_store.add_missing(importing, tenant.id, early[:2])
+        await tenant.post("/v1/contacts", {"phone": "0171 1234567"})
+        await contact_store.add_missing(importing, tenant.id, early[2:])
+    await started_for_all(tenant)
+    await tenant.post("/v1/contacts", {"phone": "0171 7654321"})
+    await feed_all(database)
+    [added], _ = await fed(database, tenant)
+    addresses = {one["address"] for one in added["payload"]["contacts"]}
+    assert addresses == {"+491711234567", *(one.address for one in early)}
+
+
+async def test_contacts_of_a_restored_copy_are_in_the_audience(
+    tenant: Tenant, database: Database
+) -> None:
+    """Their transactions have numbers of another server, here far ahead of ours."""
+    await tenant.upload(numbers(3))
+    async with transaction(database) as session:
+        await session.execute(
+            text(
+                "UPDATE contacts SET added_by = '999999999999',"
+                " created_at = created_at - interval '2 h' WHERE business_id = :id"
+            ),
+            {"id": tenant.id},
+        )
+    await started_for_all(tenant)
+    await feed_all(database)
+    [added], _ = await fed(database, tenant)
+    assert len(added["payload"]["contacts"]) == 3
 
 
 async def test_named_contacts_in_their_order(tenant: Tenant, database: Database) -> None:

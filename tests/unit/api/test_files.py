@@ -61,6 +61,21 @@ def test_a_file_is_refused_whole(data: bytes, encoding: str | None, slug: str) -
     assert refused.value.slug == slug
 
 
+@pytest.mark.parametrize("first", [b"", b"sep=,\n"])
+def test_a_header_of_any_width_is_refused_at_once(first: bytes) -> None:
+    """To read one costs the square of its width: this one would take hours."""
+    with pytest.raises(Unreadable) as refused:
+        read(first + b"a," * 100_000 + b"phone\n0171 1234567\n")
+    assert refused.value.slug == "import-too-large"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf_16_of_any_script_is_found_out_without_a_mark(encoding: str) -> None:
+    lines = [f"+49171{1_000_000 + n},山田 太郎,東京都千代田区一丁目一番一号" for n in range(50)]
+    found = read("\n".join(["phone,name,city", *lines]).encode(encoding))
+    assert found.candidates[49].variables == {"city": "東京都千代田区一丁目一番一号"}
+
+
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 def test_a_delimiter_is_found_out(delimiter: str) -> None:
     lines = [["Name", "Notes", "Mobile"], ["Anna", '"a, b; c | d"', "0171 1234567"]]

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from typing import Final
 
+from trunkline_api.remembered import Remembered
 from trunkline_api.store import channels
 from trunkline_common.contracts.api import ChannelKind
 from trunkline_common.db import Database, transaction
 from trunkline_common.sealing import Sealer
 
-REMEMBERED_SECONDS: Final = 5.0
+REMEMBERED_SECONDS: Final = 5.0  # how long a changed credential holds where the hint was lost
 MOST_REMEMBERED: Final = 10_000
 
 
@@ -25,7 +25,6 @@ class Account:
     account: str
     version: int
     credentials: dict[str, str] = field(repr=False)
-    read_at: float
 
 
 class Accounts:
@@ -34,31 +33,28 @@ class Accounts:
     def __init__(self, database: Database, sealer: Sealer) -> None:
         self._database = database
         self._sealer = sealer
-        self._known: dict[str, Account] = {}
+        self._known = Remembered[Account](seconds=REMEMBERED_SECONDS, most=MOST_REMEMBERED)
 
     async def of(self, channel_id: str, *, newer_than: Account | None = None) -> Account | None:
         """The account behind a channel; `newer_than` asks past a remembered one that failed."""
-        known = self._known.get(channel_id)
-        if known and known is not newer_than and _is_recent(known):
-            return known
-        async with transaction(self._database) as session:
-            channel = await channels.called_back(session, channel_id)
-        if channel is None:
-            return None
-        account = Account(
+
+        async def read() -> Account | None:
+            async with transaction(self._database) as session:
+                channel = await channels.called_back(session, channel_id)
+            return self._opened(channel) if channel else None
+
+        return await self._known.of(channel_id, read, past=newer_than)
+
+    def forget(self, channel_id: str) -> None:
+        """The channel has changed."""
+        self._known.forget(channel_id)
+
+    def _opened(self, channel: channels.Channel) -> Account:
+        return Account(
             channel_id=channel.id,
             business_id=channel.business_id,
             kind=channel.kind,
             account=channel.account,
             version=channel.version,
             credentials=self._sealer.open(channel.key_id, channel.sealed, channel.id),
-            read_at=time.monotonic(),
         )
-        if len(self._known) >= MOST_REMEMBERED:
-            self._known.clear()
-        self._known[channel_id] = account
-        return account
-
-
-def _is_recent(account: Account) -> bool:
-    return time.monotonic() < account.read_at + REMEMBERED_SECONDS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from fastapi import FastAPI
@@ -14,7 +15,10 @@ from trunkline_api.callbacks import Ear
 from trunkline_api.consumer import HANDLERS
 from trunkline_api.parts import Parts
 from trunkline_api.routes import routers
+from trunkline_api.scripts import Scripts
 from trunkline_api.settings import Settings
+from trunkline_api.siblings import Siblings
+from trunkline_common.broker import Hints
 from trunkline_common.http import create_app
 from trunkline_common.loops import work_loop
 from trunkline_common.processes import (
@@ -38,10 +42,13 @@ def parts(runtime: Runtime[Settings]) -> Parts:
     """What requests need, from what the environment says."""
     settings = runtime.settings
     sealer = parse_keys(settings.sealing_keys.get_secret_value())
+    accounts = Accounts(runtime.database, sealer)
     return Parts(
         database=runtime.database,
         sealer=sealer,
-        accounts=Accounts(runtime.database, sealer),
+        accounts=accounts,
+        scripts=Scripts(runtime.database),
+        siblings=Siblings(Hints(runtime.broker_url, runtime.service), accounts),
         ear=Ear(runtime.database),
         public_url=settings.public_url,
         callback_secret=settings.callback_secret.get_secret_value(),
@@ -53,11 +60,13 @@ def parts(runtime: Runtime[Settings]) -> Parts:
 
 def application(built: Parts) -> FastAPI:
     """The public API, the callbacks and the documentation."""
-    return create_app(
+    app = create_app(
         "Trunkline api",
-        routers(built),
+        routers(),
         body_limits={"/v1/imports": built.upload_max_bytes + _FORM_BYTES},
     )
+    app.state.parts = built
+    return app
 
 
 async def schedule(runtime: Runtime[Settings]) -> None:
@@ -80,19 +89,33 @@ async def schedule(runtime: Runtime[Settings]) -> None:
         )
 
 
-SERVICE: Final = Service(
-    name="api",
-    description="The public API: businesses, keys, contacts, runs, and the providers' callbacks.",
-    settings=Settings,
-    processes=(
-        serve(),
-        consume(HANDLERS),
-        relay(),
-        Process("schedule", "feed audiences, forget old events", schedule, scheduler=True),
-    ),
-    routes=lambda runtime: application(parts(runtime)),
-    migrations="trunkline_api.migrations",
-)
+def service() -> Service[Settings]:
+    """Api as an OS process: its parts are made with its routes, and kept in step by `serve`."""
+    made: list[Parts] = []
+
+    def routes(runtime: Runtime[Settings]) -> FastAPI:
+        made.append(parts(runtime))
+        return application(made[-1])
+
+    async def answer(runtime: Runtime[Settings]) -> None:
+        await made[-1].siblings.keep_in_step(runtime.stop)
+
+    return Service(
+        name="api",
+        description="The public API: businesses, keys, contacts, runs, providers' callbacks.",
+        settings=Settings,
+        processes=(
+            replace(serve(), run=answer),
+            consume(HANDLERS),
+            relay(),
+            Process("schedule", "feed audiences, forget old events", schedule, scheduler=True),
+        ),
+        routes=routes,
+        migrations="trunkline_api.migrations",
+    )
+
+
+SERVICE: Final = service()
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -13,7 +13,7 @@ from twilio.request_validator import RequestValidator
 from trunkline_api.accounts import Account
 from trunkline_api.domain.provider_facts import Heard
 from trunkline_api.domain.scopes import same
-from trunkline_api.store import provider_events, runs
+from trunkline_api.store import provider_events
 from trunkline_api.store.provider_events import KeptEvent
 from trunkline_common.db import Database, outbox, transaction
 from trunkline_common.db.outbox import Fact
@@ -113,15 +113,6 @@ def _fact(report: Report, element: Heard) -> Fact:
         report.correlation_id,
         traceparent=report.traceparent,
     )
-
-
-async def script_of(database: Database, account: Account, run_id: str) -> tuple[str, str] | None:
-    """What a run says and in which language; None where the channel has no such run."""
-    async with transaction(database) as session:
-        content = await runs.content_of(session, account.business_id, run_id, account.channel_id)
-    if content is None or not content.get("script"):
-        return None
-    return content["script"], content.get("language") or "en-US"
 
 
 async def prune(database: Database, *, days: int) -> bool:

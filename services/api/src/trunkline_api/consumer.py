@@ -61,9 +61,10 @@ async def on_run_progressed(
 
 async def on_job_ended(session: AsyncSession, envelope: Envelope[outbound.JobEnded]) -> None:
     """One contact's turn is over."""
-    await progress.turn_ended(
+    known = await progress.turn_ended(
         session, envelope.business_id, envelope.event, at=envelope.occurred_at
     )
+    _accept(known, "run")
 
 
 def _about_call(envelope: Envelope[Any]) -> dict[str, Any]:

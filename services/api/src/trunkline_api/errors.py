@@ -12,6 +12,8 @@ All are `trunkline_common.http.Problem` (RFC 9457), told apart by status and typ
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from trunkline_common.http import Problem
 
 
@@ -82,7 +84,12 @@ def malformed(detail: str) -> Problem:
 
 def invalid(pointer: str, detail: str) -> Problem:
     """One value cannot be used; `pointer` is its place, in the body as a JSON pointer."""
-    errors = [{"pointer": pointer, "detail": detail}]
+    return invalid_at([pointer], detail)
+
+
+def invalid_at(pointers: Sequence[str], detail: str) -> Problem:
+    """Several values cannot be used, all for one reason."""
+    errors = [{"pointer": pointer, "detail": detail} for pointer in pointers]
     return Problem(422, "invalid-request", "The request is not valid", detail, errors)
 
 

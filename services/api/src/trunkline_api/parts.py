@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 from trunkline_api.accounts import Accounts
 from trunkline_api.callbacks import Ear
+from trunkline_api.scripts import Scripts
+from trunkline_api.siblings import Siblings
 from trunkline_common.db import Database
 from trunkline_common.sealing import Sealer
 
@@ -17,6 +19,8 @@ class Parts:
     database: Database
     sealer: Sealer = field(repr=False)
     accounts: Accounts = field(repr=False)
+    scripts: Scripts = field(repr=False)
+    siblings: Siblings = field(repr=False)
     ear: Ear = field(repr=False)
     public_url: str
     callback_secret: str = field(repr=False)

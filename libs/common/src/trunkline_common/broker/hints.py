@@ -36,6 +36,10 @@ class Hints:
         self._url = broker_url
         self._service = service
 
+    def link(self) -> PublishLink:
+        """A connection to say hints on; opened with the first."""
+        return PublishLink(self._url, f"trunkline_{self._service}:hints")
+
     async def publish(self, link: PublishLink, text: str) -> bool:
         """Say it to every process that listens; whether the broker took it. Never raises."""
         said = Message(

@@ -13,6 +13,7 @@ from trunkline_api.domain.columns import Mapping, map_columns
 from trunkline_api.domain.countries import country_of
 from trunkline_api.domain.phones import Unusable, mask, normalise
 from trunkline_api.domain.texts import Table, Unreadable
+from trunkline_api.domain.unkeepable import is_keepable, shown
 
 LONGEST_FIELD: Final = 500
 LONGEST_VARIABLES: Final = 8 * 1024  # bytes; an audience chunk must hold at least one contact
@@ -62,8 +63,8 @@ def select(table: Table, home_country: str) -> Selection:
     """Judge every row; the same address twice in a file is one contact, the first."""
     mapping = map_columns(table.headers)
     if not mapping.phones:
-        shown = ", ".join(header[:40] for header in table.headers[:20])
-        detail = f"no column of the header looks like a phone number; it reads: {shown}"
+        listed = ", ".join(header[:40] for header in table.headers[:20])
+        detail = f"no column of the header looks like a phone number; it reads: {listed}"
         raise Unreadable("import-no-phone-column", detail)
     _refuse_if_ragged(table)
     candidates: dict[str, Candidate] = {}
@@ -98,6 +99,8 @@ def _judge(
         return cells[at].strip() if at < len(cells) else ""
 
     raw = next((cell(at) for at in mapping.phones if cell(at)), "")
+    if not all(is_keepable(one) for one in cells):
+        return Reject(number, "unreadable_character", shown(mask(raw)))
     if _too_wide(cells, width):
         return Reject(number, "ragged_row", mask(raw))
     fields = {name: cell(at) for name, at in mapping.fields.items() if cell(at)}

@@ -56,9 +56,9 @@ def call_status(form: Form, place: Place, raw: str) -> Heard:
         status=status,
         sequence_number=_whole(number),
         duration=_whole(form.get("CallDuration", "")),
-        answered_by=form.get("AnsweredBy") or None,
-        error_code=form.get("ErrorCode") or None,
-        sip_code=form.get("SipResponseCode") or None,
+        answered_by=_said(form, "AnsweredBy"),
+        error_code=_said(form, "ErrorCode"),
+        sip_code=_said(form, "SipResponseCode"),
         reported_at=_time(form.get("Timestamp", "")),
     )
     key = f"status:{sid}:{status}:{number}:{_digest(raw)}"
@@ -100,8 +100,8 @@ def meta_elements(raw: bytes, channel_id: str, account: str) -> Iterator[Heard]:
     try:
         entries = json.loads(raw)["entry"]
         values = [change["value"] for entry in entries for change in entry["changes"]]
-    except (ValueError, KeyError, TypeError) as error:
-        text = raw.decode("utf-8", "replace")
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        text = raw.decode("utf-8", "replace").replace("\x00", "\ufffd")
         yield Heard(f"bad:{_digest(text)}", "unreadable", text, problem=f"no batch: {error!r}")
         return
     for value in values:
@@ -135,7 +135,7 @@ def _element(kind: str, element: object, channel_id: str) -> Heard:
         if kind == "messages":  # kept for the issue that reads them; nobody hears of them yet
             return Heard(f"message:{_printable(element['id'])}", "message", body)
         return _status(element, channel_id, body)
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, OSError) as error:
         return _bad(element, repr(error))
 
 
@@ -151,7 +151,7 @@ def _status(element: dict[str, object], channel_id: str, body: str) -> Heard:
         channel_id=channel_id,
         attempt_id=attempt,
         status=status,
-        error_code=int(first["code"]) if "code" in first else None,
+        error_code=_code(first["code"]) if "code" in first else None,
         error_title=_printable(first["title"]) if "title" in first else None,
         reported_at=datetime.fromtimestamp(int(str(stamp)), UTC) if stamp else None,
     )
@@ -171,6 +171,18 @@ def _printable(value: object) -> str:
         message = f"not a word: {text[:40]!r}"
         raise ValueError(message)
     return text
+
+
+def _said(form: Form, name: str) -> str | None:
+    return _printable(form[name]) if form.get(name) else None
+
+
+def _code(value: object) -> int:
+    code = int(str(value))
+    if not 0 <= code < 2**31:
+        message = f"not a code: {code}"
+        raise ValueError(message)
+    return code
 
 
 def _digest(text: str) -> str:

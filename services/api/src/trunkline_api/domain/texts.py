@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final
@@ -13,6 +13,8 @@ from typing import Final
 from charset_normalizer import from_bytes
 
 from trunkline_api.domain.columns import map_columns
+from trunkline_api.domain.encodings import CHARSETS, charset
+from trunkline_api.domain.unkeepable import is_keepable
 
 _BOMS: Final = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -30,6 +32,9 @@ _NAMES_OF_BINARY: Final = (
     (b"%PDF", "a PDF"),
     (b"\x1f\x8b", "a compressed file"),
 )
+MOST_COLUMNS: Final = 500  # reading a header costs the square of its width
+_WIDE_SHARE: Final = 8
+_WIDE_MARGIN: Final = 3  # 一 (U+4E00) has its own NUL, at the other place
 _SAMPLE_BYTES: Final = 64 * 1024
 _SAMPLE_ROWS: Final = 20
 
@@ -70,22 +75,18 @@ def decode(data: bytes, encoding: str | None) -> Text:
     used = _named(encoding) if encoding else _detected(data)
     try:
         content = data.decode(used)
-    except (UnicodeDecodeError, UnicodeError) as error:
+    except UnicodeError as error:
         detail = f"the file is not {used}: byte {getattr(error, 'start', 0)} does not fit"
         raise Unreadable("import-undecodable", detail) from error
-    if "\x00" in content:
-        raise Unreadable("import-undecodable", f"read as {used}, the file holds NUL characters")
     return Text(content.removeprefix("\ufeff"), used)
 
 
 def _named(encoding: str) -> str:
-    try:
-        info = codecs.lookup(encoding)
-    except LookupError as error:
-        raise Unreadable("import-undecodable", f"unknown encoding {encoding!r}") from error
-    if not info._is_text_encoding:  # noqa: SLF001  # no public way tells base64 from a charset
-        raise Unreadable("import-undecodable", f"{encoding!r} is not a text encoding")
-    return "utf-8-sig" if info.name == "utf-8" else info.name
+    known = charset(encoding)
+    if known is None:
+        detail = f"{encoding!r} is no charset that we read; name one of {', '.join(CHARSETS)}"
+        raise Unreadable("import-undecodable", detail)
+    return "utf-8-sig" if known == "utf-8" else known
 
 
 def _detected(data: bytes) -> str:
@@ -93,9 +94,9 @@ def _detected(data: bytes) -> str:
         if data.startswith(bom):
             return name
     sample = data[:_SAMPLE_BYTES]
-    if b"\x00" in sample:
-        # Latin text in UTF-16 without a mark has its NULs at odd (little) or even (big) places.
-        return "utf-16-le" if sample[1::2].count(0) >= sample[::2].count(0) else "utf-16-be"
+    wide = _wide(sample)
+    if wide:
+        return wide
     try:
         data.decode("utf-8")
     except UnicodeDecodeError:
@@ -105,6 +106,17 @@ def _detected(data: bytes) -> str:
             raise Unreadable("import-undecodable", detail) from None
         return str(best.encoding)
     return "utf-8"
+
+
+def _wide(sample: bytes) -> str | None:
+    """UTF-16 without a mark. Its digits and delimiters have their NULs all at odd (little) or even
+    (big) places, and are a good part of any list of numbers; a stray NUL is neither.
+    """
+    even, odd = sample[::2].count(0), sample[1::2].count(0)
+    few, many = sorted((even, odd))
+    if many * _WIDE_SHARE < len(sample) // 2 or many < _WIDE_MARGIN * few:
+        return None
+    return "utf-16-le" if odd > even else "utf-16-be"
 
 
 def read_table(content: str, *, most_rows: int) -> Table:
@@ -123,9 +135,18 @@ def read_table(content: str, *, most_rows: int) -> Table:
             raise Unreadable("import-too-large", f"more than {most_rows} rows; split the file")
         else:
             rows.append((number, cells))
+    _refuse_if_wide(headers or ())
+    if headers and not all(is_keepable(header) for header in headers):
+        detail = "the header holds NUL characters; is the file in another encoding (?encoding=)?"
+        raise Unreadable("import-undecodable", detail)
     if headers is None or not rows:
         raise Unreadable("import-empty", "the file has no row below its header")
     return Table(headers, rows, delimiter)
+
+
+def _refuse_if_wide(header: Sequence[str]) -> None:
+    if len(header) > MOST_COLUMNS:
+        raise Unreadable("import-too-large", f"more than {MOST_COLUMNS} columns")
 
 
 def _told_delimiter(content: str) -> tuple[str | None, str]:
@@ -155,6 +176,7 @@ def _sense(sample: str, delimiter: str) -> tuple[bool, int, int]:
     rows = list(islice(filled, _SAMPLE_ROWS))
     if not rows:
         return (False, 0, 0)
+    _refuse_if_wide(rows[0])
     mapping = map_columns(rows[0])
     width = len(rows[0])
     steady = sum(len(row) == width for row in rows) if width > 1 else 0

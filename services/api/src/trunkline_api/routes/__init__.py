@@ -1,10 +1,9 @@
-"""The HTTP edge of api: every route there is, with the parts that it needs."""
+"""The HTTP edge of api: every route there is. What they work with is the application's parts."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter
 
-from trunkline_api.parts import Parts
 from trunkline_api.routes import (
     businesses,
     calls,
@@ -22,18 +21,13 @@ from trunkline_api.routes import (
 from trunkline_api.routes.answers import PROBLEMS
 
 
-def routers(parts: Parts) -> list[APIRouter]:
+def routers() -> list[APIRouter]:
     """All routes: the public API under /v1, the providers' callbacks, and the documentation."""
 
-    async def provide(request: Request) -> None:
-        request.state.parts = parts
-
-    public = APIRouter(prefix="/v1", dependencies=[Depends(provide)], responses=PROBLEMS)
+    public = APIRouter(prefix="/v1", responses=PROBLEMS)
     for noun in (businesses, keys, channels, contacts, imports, runs, controls, calls, messages):
         public.include_router(noun.router)
-    callbacks = APIRouter(
-        prefix="/callbacks", dependencies=[Depends(provide)], include_in_schema=False
-    )
+    callbacks = APIRouter(prefix="/callbacks", include_in_schema=False)
     callbacks.include_router(twilio.router)
     callbacks.include_router(meta.router)
     return [public, callbacks, docs.router]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Final, Generic, TypeVar
 
 from fastapi import Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from trunkline_api import errors
 from trunkline_api.domain.cursors import read_cursor, write_cursor
@@ -19,6 +19,9 @@ AFTER_EVERY_ID: Final = "~"  # sorts behind every id, so the first page is "befo
 
 Limit = Annotated[int, Query(ge=1, le=MOST_ON_A_PAGE, description="rows on a page")]
 Cursor = Annotated[str | None, Query(max_length=200, description="`next_cursor` of the last page")]
+
+
+Id = Annotated[str, StringConstraints(min_length=1, max_length=40)]
 
 
 class Asked(BaseModel):

@@ -13,11 +13,12 @@ from trunkline_api.domain.candidates import available_zones
 from trunkline_api.domain.countries import country_of
 from trunkline_api.routes.answers import Asked, Told
 from trunkline_api.routes.callers import AnyKey, ServiceParts, SettingsWriter, operator
+from trunkline_api.routes.guards import PublicRoute
 from trunkline_api.routes.keys import KeyMade
 from trunkline_api.store.businesses import Settings
 from trunkline_common.http import correlation_id
 
-router = APIRouter(tags=["businesses"])
+router = APIRouter(tags=["businesses"], route_class=PublicRoute)
 
 
 def _is_country(value: str) -> str:

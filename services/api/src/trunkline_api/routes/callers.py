@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated
 
 from fastapi import Depends, Request, Security
+from fastapi.dependencies.models import Dependant
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
 
 from trunkline_api import errors, keys
@@ -21,21 +23,39 @@ Credential = HTTPAuthorizationCredentials | None
 
 
 async def parts_of(request: Request) -> Parts:
-    """The parts that `routers` was built with. Async, or every request would cross a thread."""
-    parts: Parts = request.state.parts
+    """The parts that the application was built with. Async, or each request crossed a thread."""
+    parts: Parts = request.app.state.parts
     return parts
 
 
 ServiceParts = Annotated[Parts, Depends(parts_of)]
 
 
+async def authenticate(request: Request, dependant: Dependant) -> None:
+    """Know who asks before the body is read: what the route depends on says which credential."""
+    needed = set(_calls_of(dependant))
+    parts = await parts_of(request)
+    if operator in needed:
+        await operator(parts, await _OPERATOR(request))
+    if caller in needed:
+        credential = await _KEY(request)
+        known = await keys.identify(parts.database, credential.credentials) if credential else None
+        if known is None:
+            raise errors.unauthenticated()
+        request.state.caller = known
+
+
+def _calls_of(dependant: Dependant) -> Iterator[object]:
+    for inner in dependant.dependencies:
+        yield inner.call
+        yield from _calls_of(inner)
+
+
 async def caller(
-    scopes: SecurityScopes, parts: ServiceParts, credential: Annotated[Credential, Depends(_KEY)]
+    request: Request, scopes: SecurityScopes, _: Annotated[Credential, Depends(_KEY)]
 ) -> Caller:
     """The business behind the key, if the key may do what the route asks for."""
-    known = await keys.identify(parts.database, credential.credentials) if credential else None
-    if known is None:
-        raise errors.unauthenticated()
+    known: Caller = request.state.caller
     for scope in scopes.scopes:
         if scope not in known.scopes:
             raise errors.missing_scope(scope)

@@ -19,8 +19,9 @@ from trunkline_api.routes.answers import (
     position_in,
 )
 from trunkline_api.routes.callers import CallsReader, ServiceParts
+from trunkline_api.routes.guards import PublicRoute
 
-router = APIRouter(prefix="/calls", tags=["calls"])
+router = APIRouter(prefix="/calls", tags=["calls"], route_class=PublicRoute)
 
 
 class CallTold(Told):

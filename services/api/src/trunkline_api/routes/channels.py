@@ -21,10 +21,11 @@ from trunkline_api.routes.answers import (
     position_in,
 )
 from trunkline_api.routes.callers import AnyKey, ChannelsWriter, ServiceParts
+from trunkline_api.routes.guards import PublicRoute
 from trunkline_common.contracts.api import ChannelKind
 from trunkline_common.http import correlation_id
 
-router = APIRouter(prefix="/channels", tags=["channels"])
+router = APIRouter(prefix="/channels", tags=["channels"], route_class=PublicRoute)
 
 _ACCOUNT = {"voice": re.compile(r"^AC[0-9a-fA-F]{32}$"), "whatsapp": re.compile(r"^\d{5,20}$")}
 Sender = Annotated[str, StringConstraints(pattern=r"^\+[1-9]\d{6,14}$")]
@@ -66,7 +67,7 @@ class ChannelAsked(Asked):
     account: str = Field(description="Twilio account SID, or Meta phone number id")
     senders: list[Sender] = Field(min_length=1, max_length=100)
     credentials: Credentials
-    per_second: float = Field(default=1.0, gt=0, le=1000)
+    per_second: float = Field(default=1.0, ge=0.001, le=1000, allow_inf_nan=False)
     concurrent: int = Field(default=1000, ge=1, le=100_000)
 
     @model_validator(mode="after")
@@ -85,7 +86,7 @@ class ChannelChangeAsked(Asked):
 
     senders: list[Sender] | None = Field(default=None, min_length=1, max_length=100)
     credentials: Credentials | None = None
-    per_second: float | None = Field(default=None, gt=0, le=1000)
+    per_second: float | None = Field(default=None, ge=0.001, le=1000, allow_inf_nan=False)
     concurrent: int | None = Field(default=None, ge=1, le=100_000)
     enabled: bool | None = None
 
@@ -152,4 +153,5 @@ async def change_channel(
         credentials=asked.credentials.opened() if asked.credentials else None,
         correlation_id=correlation_id(),
     )
+    parts.siblings.channel_changed(changed.id)
     return ChannelTold.model_validate(changed)

@@ -21,8 +21,9 @@ from trunkline_api.routes.answers import (
 )
 from trunkline_api.routes.businesses import Country, TimeZone
 from trunkline_api.routes.callers import ContactsReader, ContactsWriter, ServiceParts
+from trunkline_api.routes.guards import PublicRoute
 
-router = APIRouter(prefix="/contacts", tags=["contacts"])
+router = APIRouter(prefix="/contacts", tags=["contacts"], route_class=PublicRoute)
 
 
 class ContactAsked(Asked):

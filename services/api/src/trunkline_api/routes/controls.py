@@ -22,10 +22,11 @@ from trunkline_api.routes.answers import (
     position_in,
 )
 from trunkline_api.routes.callers import RunsReader, RunsWriter, ServiceParts
+from trunkline_api.routes.guards import PublicRoute
 from trunkline_api.routes.runs import PolicyAsked, ahead, opens_at_all
 from trunkline_common.http import correlation_id
 
-router = APIRouter(prefix="/runs/{run_id}", tags=["runs"])
+router = APIRouter(prefix="/runs/{run_id}", tags=["runs"], route_class=PublicRoute)
 
 
 class CancelAsked(Asked):

@@ -11,14 +11,16 @@ from pydantic import BaseModel, Field
 from starlette.datastructures import UploadFile
 
 from trunkline_api import errors, imports
+from trunkline_api.domain.unkeepable import shown
 from trunkline_api.imports import Source
 from trunkline_api.routes.answers import Cursor, Limit, Page, Told, number_in, page_of
 from trunkline_api.routes.bodies import READ_SECONDS, read_body
 from trunkline_api.routes.callers import ContactsReader, ContactsWriter, ServiceParts
+from trunkline_api.routes.guards import PublicRoute
 from trunkline_api.store.imports import Import
 from trunkline_common.http import correlation_id
 
-router = APIRouter(prefix="/imports", tags=["imports"])
+router = APIRouter(prefix="/imports", tags=["imports"], route_class=PublicRoute)
 
 _BODY: Final = {
     "requestBody": {
@@ -133,7 +135,7 @@ async def _file_of_form(request: Request) -> tuple[bytes, str | None]:
             part = form.get("file")
             if not isinstance(part, UploadFile):
                 raise errors.invalid("#/file", "the form has no file in a part named `file`")
-            return await part.read(), (part.filename or "")[:200] or None
+            return await part.read(), shown((part.filename or "")[:200]) or None
     except TimeoutError:
         raise errors.too_slow() from None
 

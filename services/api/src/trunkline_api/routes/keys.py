@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Annotated
 
 from fastapi import APIRouter
-from pydantic import AwareDatetime, Field
+from pydantic import AfterValidator, AwareDatetime, Field
 
 from trunkline_api import errors, keys
 from trunkline_api.domain.scopes import Scope
@@ -20,17 +21,29 @@ from trunkline_api.routes.answers import (
     position_in,
 )
 from trunkline_api.routes.callers import KeysWriter, ServiceParts
+from trunkline_api.routes.guards import PublicRoute
 from trunkline_api.store.businesses import Key, NewKey
 
-router = APIRouter(prefix="/keys", tags=["keys"])
+router = APIRouter(prefix="/keys", tags=["keys"], route_class=PublicRoute)
+
+
+def _in_utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        message = "no such moment in UTC"
+        raise ValueError(message) from None
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 
 
 class KeyAsked(Asked):
     """A key to make. It can do no more than the key that makes it."""
 
     name: str = Field(min_length=1, max_length=100)
-    scopes: list[Scope] = Field(min_length=1)
-    expires_at: AwareDatetime | None = None
+    scopes: list[Scope] = Field(min_length=1, max_length=50)
+    expires_at: Moment | None = None
 
 
 class KeyTold(Told):

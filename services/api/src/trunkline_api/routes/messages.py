@@ -12,6 +12,7 @@ from trunkline_api.routes.answers import (
     AFTER_EVERY_ID,
     Asked,
     Cursor,
+    Id,
     Limit,
     Page,
     Told,
@@ -19,18 +20,19 @@ from trunkline_api.routes.answers import (
     position_in,
 )
 from trunkline_api.routes.callers import MessagesReader, MessagesWriter, ServiceParts
+from trunkline_api.routes.guards import PublicRoute
 from trunkline_common.http import correlation_id
 
-router = APIRouter(prefix="/messages", tags=["messages"])
+router = APIRouter(prefix="/messages", tags=["messages"], route_class=PublicRoute)
 
 
 class MessageAsked(Asked):
     """One message: to a number, or to a contact."""
 
-    channel_id: str
+    channel_id: Id
     text: str = Field(min_length=1, max_length=4096)
     to: str | None = Field(default=None, max_length=200)
-    contact_id: str | None = None
+    contact_id: Id | None = None
 
     @model_validator(mode="after")
     def _has_one_recipient(self) -> MessageAsked:

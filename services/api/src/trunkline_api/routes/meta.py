@@ -13,9 +13,10 @@ from trunkline_api.domain.scopes import same
 from trunkline_api.parts import Parts
 from trunkline_api.routes.bodies import read_body
 from trunkline_api.routes.callers import ServiceParts
+from trunkline_api.routes.guards import TextRoute
 from trunkline_common.http import correlation_id
 
-router = APIRouter(prefix="/meta/{channel_id}")
+router = APIRouter(prefix="/meta/{channel_id}", route_class=TextRoute)
 
 
 @router.get("")

@@ -13,6 +13,7 @@ from trunkline_api.routes.answers import (
     AFTER_EVERY_ID,
     Asked,
     Cursor,
+    Id,
     Limit,
     Page,
     Told,
@@ -28,11 +29,12 @@ from trunkline_api.routes.callers import (
     ServiceParts,
 )
 from trunkline_api.routes.calls import CallTold
+from trunkline_api.routes.guards import PublicRoute
 from trunkline_api.routes.messages import MessageTold
 from trunkline_common.contracts.api import ChannelKind
 from trunkline_common.http import correlation_id
 
-router = APIRouter(prefix="/runs", tags=["runs"])
+router = APIRouter(prefix="/runs", tags=["runs"], route_class=PublicRoute)
 
 UNDER_WAY = ("queued", "sending", "waiting", "in_doubt", "accepted")
 Words = Annotated[str, StringConstraints(min_length=1, max_length=4000)]
@@ -42,8 +44,8 @@ Language = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9
 class AudienceAsked(Asked):
     """Whom the run is for: exactly one of these."""
 
-    import_id: str | None = None
-    contact_ids: list[str] | None = Field(default=None, min_length=1, max_length=1000)
+    import_id: Id | None = None
+    contact_ids: list[Id] | None = Field(default=None, min_length=1, max_length=1000)
     all: bool | None = None
 
     @model_validator(mode="after")
@@ -75,7 +77,7 @@ class WindowAsked(Asked):
 class PolicyAsked(Asked):
     """How the run behaves. Times in seconds, pace in requests per second."""
 
-    per_second: float | None = Field(default=None, gt=0, le=1000)
+    per_second: float | None = Field(default=None, ge=0.001, le=1000, allow_inf_nan=False)
     concurrent: int | None = Field(default=None, ge=1, le=100_000)
     record: bool = True
     ring_timeout: int = Field(default=30, ge=5, le=600)
@@ -97,7 +99,7 @@ class RunAsked(Asked):
 
     name: str = Field(min_length=1, max_length=200)
     channel: ChannelKind
-    channel_id: str
+    channel_id: Id
     audience: AudienceAsked
     content: ContentAsked
     policy: PolicyAsked = PolicyAsked()

@@ -24,10 +24,13 @@ from trunkline_api.domain.scripts import spoken
 from trunkline_api.parts import Parts
 from trunkline_api.routes.bodies import read_body
 from trunkline_api.routes.callers import ServiceParts
+from trunkline_api.routes.guards import TextRoute
 from trunkline_common.callbacks import verify
 from trunkline_common.http import correlation_id
 
-router = APIRouter(prefix="/twilio/{channel_id}/{run_id}/{attempt_id}/{token}")
+router = APIRouter(
+    prefix="/twilio/{channel_id}/{run_id}/{attempt_id}/{token}", route_class=TextRoute
+)
 
 _FORM_TYPE = "application/x-www-form-urlencoded"
 
@@ -103,11 +106,11 @@ FromTwilio = Annotated[Verified, Depends(verified)]
 @router.post("/twiml")
 async def fetch_twiml(callback: FromTwilio, parts: ServiceParts) -> Response:
     """What the call says. That Twilio asks proves that it took the call."""
-    script = await callbacks.script_of(parts.database, callback.account, callback.run_id)
+    script = await parts.scripts.of(callback.account, callback.run_id)
     if script is None:
         raise errors.refused()
     await _hear(parts, callback, twiml_fetch)
-    return Response(spoken(*script), media_type="application/xml")
+    return Response(spoken(script.words, script.language), media_type="application/xml")
 
 
 @router.post("/status", status_code=204)

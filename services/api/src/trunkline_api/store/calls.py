@@ -9,7 +9,7 @@ from typing import Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from trunkline_api.domain.states import CALL_RANK, CallState
+from trunkline_api.domain.states import CallState, call_rank
 from trunkline_api.store.rows import every, first
 
 
@@ -68,6 +68,8 @@ _COLUMNS: Final = (
     " state, dialled_at, answered_at, ended_at, outcome, answered_by, duration, reason,"
     " correlation_id, created_at"
 )
+# INVARIANT: the row is a function of the set of facts. How the call stands is said by the fact of
+# the highest rank, whole; the rest is the least of what was said, and `least` passes nulls over.
 _FOLD: Final = text(
     """
 INSERT INTO calls AS call (id, business_id, run_id, seq, attempt_id, contact_id, channel_id,
@@ -77,20 +79,22 @@ VALUES (:id, :business_id, :run_id, :seq, :attempt_id, :contact_id, :channel_id,
        :provider_call_id, :from_number, :to_number, :state, :rank, :dialled_at, :answered_at,
        :ended_at, :outcome, :answered_by, :duration, :reason, :correlation_id)
 ON CONFLICT (id) DO UPDATE
-   SET state = CASE WHEN excluded.rank > call.rank THEN excluded.state ELSE call.state END,
-       rank = greatest(call.rank, excluded.rank),
-       contact_id = coalesce(call.contact_id, excluded.contact_id),
-       channel_id = coalesce(call.channel_id, excluded.channel_id),
-       provider_call_id = coalesce(call.provider_call_id, excluded.provider_call_id),
-       from_number = coalesce(call.from_number, excluded.from_number),
-       to_number = coalesce(call.to_number, excluded.to_number),
-       dialled_at = coalesce(call.dialled_at, excluded.dialled_at),
-       answered_at = coalesce(call.answered_at, excluded.answered_at),
-       ended_at = coalesce(call.ended_at, excluded.ended_at),
-       outcome = coalesce(call.outcome, excluded.outcome),
-       answered_by = coalesce(call.answered_by, excluded.answered_by),
-       duration = coalesce(call.duration, excluded.duration),
-       reason = coalesce(call.reason, excluded.reason)
+   SET (rank, state, outcome, ended_at, duration, answered_by, reason) = (
+           SELECT rank, state, outcome, ended_at, duration, answered_by, reason
+             FROM (VALUES (call.rank, call.state, call.outcome, call.ended_at, call.duration,
+                           call.answered_by, call.reason),
+                          (excluded.rank, excluded.state, excluded.outcome, excluded.ended_at,
+                           excluded.duration, excluded.answered_by, excluded.reason))
+                  AS said (rank, state, outcome, ended_at, duration, answered_by, reason)
+            ORDER BY rank DESC, ended_at DESC NULLS LAST, duration DESC NULLS LAST,
+                     answered_by DESC NULLS LAST, reason DESC NULLS LAST LIMIT 1),
+       contact_id = least(call.contact_id, excluded.contact_id),
+       channel_id = least(call.channel_id, excluded.channel_id),
+       provider_call_id = least(call.provider_call_id, excluded.provider_call_id),
+       from_number = least(call.from_number, excluded.from_number),
+       to_number = least(call.to_number, excluded.to_number),
+       dialled_at = least(call.dialled_at, excluded.dialled_at),
+       answered_at = least(call.answered_at, excluded.answered_at)
  WHERE call.business_id = excluded.business_id
 RETURNING id
 """
@@ -115,7 +119,7 @@ SELECT {_COLUMNS} FROM calls
 
 async def fold(session: AsyncSession, fact: CallFact) -> bool:
     """Add a fact to its call; False where the call belongs to another business."""
-    values = {**asdict(fact), "rank": CALL_RANK[fact.state]}
+    values = {**asdict(fact), "rank": call_rank(fact.state, fact.outcome)}
     return (await session.execute(_FOLD, values)).first() is not None
 
 

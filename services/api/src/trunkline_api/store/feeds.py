@@ -72,12 +72,19 @@ SELECT position, {_MEMBER}
  ORDER BY position LIMIT :limit
 """  # noqa: S608
 )
-# "All" are those who were there when the run was started; whoever is added meanwhile is not.
+# "All" are those whose transaction had committed when the run was started. INVARIANT: the set does
+# not change while it is fed, so that the mark behind the last id skips nobody: an import that was
+# under way at the start is left out whole, however low its ids are. No transaction lives for an
+# hour, so older contacts are taken by the clock: a restored copy has other transaction numbers.
 _OF_BUSINESS: Final = text(
     f"""
 SELECT 0 AS position, {_MEMBER}
   FROM contacts
- WHERE business_id = :business_id AND id > :after AND created_at <= :until
+ WHERE business_id = :business_id AND id > :after
+   AND (created_at < CAST(:started_at AS timestamptz) - interval '1 hour'
+        OR added_by IS NULL AND created_at <= :started_at
+        OR pg_visible_in_snapshot(added_by, (SELECT snapshot FROM audience_feeds
+                                              WHERE run_id = :run_id)))
  ORDER BY id LIMIT :limit
 """  # noqa: S608
 )
@@ -103,7 +110,7 @@ async def add(
     correlation_id: str,
     traceparent: str | None,
 ) -> None:
-    """Let a run's audience be fed."""
+    """Let a run's audience be fed; whoever has committed by now is in it, if it is everybody."""
     values = {
         "run_id": run_id,
         "business_id": business_id,
@@ -123,7 +130,8 @@ async def members(session: AsyncSession, feed: Feed, *, limit: int) -> list[Memb
     """Who comes after those that have left."""
     values: dict[str, object] = {"business_id": feed.business_id, "limit": limit}
     if feed.list_id is None:
-        values |= {"after": feed.after_contact, "until": feed.created_at}
+        values |= {"after": feed.after_contact, "run_id": feed.run_id}
+        values |= {"started_at": feed.created_at}
         rows = await session.execute(_OF_BUSINESS, values)
     else:
         values |= {"after": feed.after_position, "list_id": feed.list_id}

@@ -68,6 +68,7 @@ _COLUMNS: Final = (
     " state, code, reason, accepted_at, sent_at, delivered_at, read_at, failed_at, correlation_id,"
     " created_at"
 )
+# INVARIANT: the row is a function of the set of facts, as that of a call is.
 _FOLD: Final = text(
     """
 INSERT INTO messages AS message (id, business_id, channel_id, run_id, seq, contact_id, attempt_id,
@@ -77,22 +78,24 @@ VALUES (:id, :business_id, :channel_id, :run_id, :seq, :contact_id, :attempt_id,
        :to_number, :body, :provider_message_id, :state, :rank, :code, :reason, :accepted_at,
        :sent_at, :delivered_at, :read_at, :failed_at, :correlation_id)
 ON CONFLICT (id) DO UPDATE
-   SET state = CASE WHEN excluded.rank > message.rank THEN excluded.state ELSE message.state END,
-       rank = greatest(message.rank, excluded.rank),
-       run_id = coalesce(message.run_id, excluded.run_id),
-       seq = coalesce(message.seq, excluded.seq),
-       contact_id = coalesce(message.contact_id, excluded.contact_id),
-       attempt_id = coalesce(message.attempt_id, excluded.attempt_id),
-       to_number = coalesce(message.to_number, excluded.to_number),
-       body = coalesce(message.body, excluded.body),
-       provider_message_id = coalesce(message.provider_message_id, excluded.provider_message_id),
-       code = coalesce(message.code, excluded.code),
-       reason = coalesce(message.reason, excluded.reason),
-       accepted_at = coalesce(message.accepted_at, excluded.accepted_at),
-       sent_at = coalesce(message.sent_at, excluded.sent_at),
-       delivered_at = coalesce(message.delivered_at, excluded.delivered_at),
-       read_at = coalesce(message.read_at, excluded.read_at),
-       failed_at = coalesce(message.failed_at, excluded.failed_at)
+   SET (rank, state, code, reason) = (
+           SELECT rank, state, code, reason
+             FROM (VALUES (message.rank, message.state, message.code, message.reason),
+                          (excluded.rank, excluded.state, excluded.code, excluded.reason))
+                  AS said (rank, state, code, reason)
+            ORDER BY rank DESC, code DESC NULLS LAST, reason DESC NULLS LAST LIMIT 1),
+       run_id = least(message.run_id, excluded.run_id),
+       seq = least(message.seq, excluded.seq),
+       contact_id = least(message.contact_id, excluded.contact_id),
+       attempt_id = least(message.attempt_id, excluded.attempt_id),
+       to_number = least(message.to_number, excluded.to_number),
+       body = least(message.body, excluded.body),
+       provider_message_id = least(message.provider_message_id, excluded.provider_message_id),
+       accepted_at = least(message.accepted_at, excluded.accepted_at),
+       sent_at = least(message.sent_at, excluded.sent_at),
+       delivered_at = least(message.delivered_at, excluded.delivered_at),
+       read_at = least(message.read_at, excluded.read_at),
+       failed_at = least(message.failed_at, excluded.failed_at)
  WHERE message.business_id = excluded.business_id
 RETURNING id
 """

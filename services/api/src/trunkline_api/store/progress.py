@@ -9,6 +9,7 @@ from typing import Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from trunkline_api.domain.states import turn_rank
 from trunkline_common.contracts.outbound import (
     JobEnded,
     RunCancelled,
@@ -22,19 +23,24 @@ _STARTED: Final = text(
 UPDATE runs
    SET state = CASE WHEN state IN ('draft', 'scheduled', 'starting') THEN 'running'
                     ELSE state END,
-       total = :total, rejects = :rejects, started_at = coalesce(started_at, :at)
+       total = CASE WHEN progress_version = 0 THEN :total ELSE total END,
+       rejects = :rejects, started_at = least(started_at, :at)
  WHERE business_id = :business_id AND id = :run_id
 RETURNING id
 """
 )
 _REJECTED: Final = text(
     """
-UPDATE runs SET state = 'rejected', reason = :reason, ended_at = coalesce(ended_at, :at)
+UPDATE runs
+   SET state = CASE WHEN state IN ('cancelled', 'completed', 'failed') THEN state
+                    ELSE 'rejected' END,
+       reason = greatest(reason, :reason), ended_at = least(ended_at, :at)
  WHERE business_id = :business_id AND id = :run_id
 RETURNING id
 """
 )
-# A progress that was overtaken changes nothing; the row is still found, so the run is known.
+# A progress that was overtaken changes nothing; the row is still found, so the run is known. Of two
+# with one version the greater counts stay: which of them came first must not matter.
 _PROGRESSED: Final = text(
     """
 UPDATE runs
@@ -42,14 +48,15 @@ UPDATE runs
                     WHEN state IN ('draft', 'scheduled', 'starting') THEN 'running'
                     ELSE state END,
        reason = coalesce(:reason, reason),
-       ended_at = CASE WHEN CAST(:over AS text) IS NOT NULL THEN coalesce(ended_at, :at)
+       ended_at = CASE WHEN CAST(:over AS text) IS NOT NULL THEN least(ended_at, :at)
                        ELSE ended_at END,
-       total = CASE WHEN progress_version <= :version THEN :total ELSE total END,
-       states = CASE WHEN progress_version <= :version THEN CAST(:states AS jsonb)
-                     ELSE states END,
-       outcomes = CASE WHEN progress_version <= :version THEN CAST(:outcomes AS jsonb)
-                       ELSE outcomes END,
-       progress_version = greatest(progress_version, :version)
+       (progress_version, total, states, outcomes) = (
+           SELECT version, total, states, outcomes
+             FROM (VALUES (progress_version, runs.total, runs.states, runs.outcomes),
+                          (CAST(:version AS bigint), CAST(:total AS integer),
+                           CAST(:states AS jsonb), CAST(:outcomes AS jsonb)))
+                  AS said (version, total, states, outcomes)
+            ORDER BY version DESC, states DESC, outcomes DESC, total DESC NULLS LAST LIMIT 1)
  WHERE business_id = :business_id AND id = :run_id
 RETURNING id
 """
@@ -65,16 +72,23 @@ UPDATE runs
 RETURNING id
 """
 )
-# A turn that ended "unknown" may still be corrected by a late fact; every other end is final.
+# A turn's end may be corrected by a late fact: of all that was said the highest rank holds.
 _ENDED: Final = text(
     """
-INSERT INTO run_contacts AS turn (run_id, seq, business_id, contact_id, state, outcome, reason,
-                                  ended_at)
-VALUES (:run_id, :seq, :business_id, :contact_id, :state, :outcome, :reason, :at)
+INSERT INTO run_contacts AS turn (run_id, seq, business_id, contact_id, rank, state, outcome,
+                                  reason, ended_at)
+VALUES (:run_id, :seq, :business_id, :contact_id, :rank, :state, :outcome, :reason, :at)
 ON CONFLICT (run_id, seq) DO UPDATE
-   SET state = excluded.state, outcome = excluded.outcome, reason = excluded.reason,
-       ended_at = excluded.ended_at
- WHERE turn.state = 'unknown' AND turn.business_id = excluded.business_id
+   SET (rank, state, outcome, reason, ended_at) = (
+           SELECT rank, state, outcome, reason, ended_at
+             FROM (VALUES (turn.rank, turn.ended_at, turn.state, turn.outcome, turn.reason),
+                          (excluded.rank, excluded.ended_at, excluded.state, excluded.outcome,
+                           excluded.reason))
+                  AS said (rank, ended_at, state, outcome, reason)
+            ORDER BY rank DESC, ended_at DESC, state DESC, outcome DESC NULLS LAST, reason DESC
+            LIMIT 1)
+ WHERE turn.business_id = excluded.business_id
+RETURNING seq
 """
 )
 
@@ -165,7 +179,8 @@ async def _counted(
 
 async def turn_ended(
     session: AsyncSession, business_id: str, event: JobEnded, *, at: datetime
-) -> None:
-    """One contact's turn is over."""
-    values = {**event.model_dump(), "business_id": business_id, "at": at}
-    await session.execute(_ENDED, values)
+) -> bool:
+    """One contact's turn is over; False where the turn is another business's."""
+    rank = turn_rank(event.state, event.outcome)
+    values = {**event.model_dump(), "business_id": business_id, "rank": rank, "at": at}
+    return (await session.execute(_ENDED, values)).first() is not None

@@ -50,7 +50,8 @@ _COLUMNS: Final = (
     "id, provider_recording_id, state, storage_key, size, sha256, content_type, duration, reason,"
     " created_at"
 )
-# A stored recording stays stored: of the two states "stored" is also the greater word.
+# A stored recording stays stored: of the two states "stored" is also the greater word. What it is
+# said to be comes whole from the greatest fact, so that order does not matter.
 _FOLD: Final = text(
     """
 INSERT INTO recordings AS kept (id, business_id, attempt_id, provider_call_id,
@@ -58,13 +59,16 @@ INSERT INTO recordings AS kept (id, business_id, attempt_id, provider_call_id,
 VALUES (:id, :business_id, :attempt_id, :provider_call_id, :provider_recording_id, :state,
        :storage_key, :size, :sha256, :content_type, :duration, :reason)
 ON CONFLICT (id) DO UPDATE
-   SET state = greatest(kept.state, excluded.state),
-       storage_key = coalesce(kept.storage_key, excluded.storage_key),
-       size = coalesce(kept.size, excluded.size),
-       sha256 = coalesce(kept.sha256, excluded.sha256),
-       content_type = coalesce(kept.content_type, excluded.content_type),
-       duration = coalesce(kept.duration, excluded.duration),
-       reason = coalesce(kept.reason, excluded.reason)
+   SET (state, storage_key, size, sha256, content_type, duration, reason) = (
+           SELECT state, storage_key, size, sha256, content_type, duration, reason
+             FROM (VALUES (kept.state, kept.storage_key, kept.size, kept.sha256,
+                           kept.content_type, kept.duration, kept.reason),
+                          (excluded.state, excluded.storage_key, excluded.size, excluded.sha256,
+                           excluded.content_type, excluded.duration, excluded.reason))
+                  AS said (state, storage_key, size, sha256, content_type, duration, reason)
+            ORDER BY state DESC, storage_key DESC NULLS LAST, size DESC NULLS LAST,
+                     sha256 DESC NULLS LAST, content_type DESC NULLS LAST,
+                     duration DESC NULLS LAST, reason DESC NULLS LAST LIMIT 1)
  WHERE kept.business_id = excluded.business_id
 RETURNING id
 """

@@ -1,13 +1,13 @@
 """Controls of runs: who asked for what, when, and what came of it.
 
 Revision ID: 0010
-Revises: 0001
+Revises: 0003
 """
 
 from alembic import op
 
 revision = "0010"
-down_revision = "0001"
+down_revision = "0003"
 branch_labels = None
 depends_on = None
 

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from trunkline_common.ids import account_scope
+from trunkline_outbound.store.channels import Channel
+
 _INSERT = text(
     """
 INSERT INTO attempts (attempt_id, call_id, business_id, run_id, seq, contact_id, claim_id,
@@ -24,8 +27,8 @@ SELECT attempt_id, call_id, :business_id, :run_id, seq, contact_id, :claim_id, :
 )
 _OPEN_SENDS = text(
     """
-INSERT INTO open_sends (account, from_number, to_number, attempt_id)
-SELECT :account, from_number, to_number, attempt_id
+INSERT INTO open_sends (business_id, account, from_number, to_number, attempt_id)
+SELECT :business_id, :account, from_number, to_number, attempt_id
   FROM unnest(CAST(:senders AS text[]), CAST(:addresses AS text[]), CAST(:attempts AS text[]))
        AS new (from_number, to_number, attempt_id)
  ORDER BY from_number, to_number
@@ -75,16 +78,18 @@ SELECT account, provider_id, attempt_id, business_id
   FROM unnest(CAST(:accounts AS text[]), CAST(:provider_ids AS text[]),
               CAST(:attempts AS text[]), CAST(:businesses AS text[]))
        AS new (account, provider_id, attempt_id, business_id)
- ORDER BY account, provider_id
+ ORDER BY account, provider_id, business_id
 ON CONFLICT DO NOTHING
 """
 )
 _BOUND = text(
     """
-SELECT known.account, known.provider_id, known.attempt_id FROM provider_calls AS known
-  JOIN unnest(CAST(:accounts AS text[]), CAST(:provider_ids AS text[]))
-       AS wanted (account, provider_id)
+SELECT known.business_id, known.account, known.provider_id, known.attempt_id
+  FROM provider_calls AS known
+  JOIN unnest(CAST(:accounts AS text[]), CAST(:provider_ids AS text[]),
+              CAST(:businesses AS text[])) AS wanted (account, provider_id, business_id)
     ON known.account = wanted.account AND known.provider_id = wanted.provider_id
+   AND known.business_id = wanted.business_id
 """
 )
 _DOUBTFUL = text(
@@ -127,6 +132,11 @@ class Attempt:
     correlation_id: str
     traceparent: str | None
 
+    @property
+    def scope(self) -> str:
+        """The key of what its account is limited by."""
+        return account_scope(self.business_id, self.account)
+
 
 @dataclass(frozen=True, slots=True)
 class IntentFrame:
@@ -166,10 +176,13 @@ async def insert_attempts(
     await session.execute(_INSERT, parameters)
 
 
-async def open_sends(session: AsyncSession, account: str, new: Sequence[NewAttempt]) -> set[str]:
-    """Reserve each (account, from, to); the attempts that got theirs."""
+async def open_sends(
+    session: AsyncSession, channel: Channel, new: Sequence[NewAttempt]
+) -> set[str]:
+    """Reserve each (business, account, from, to); the attempts that got theirs."""
     parameters = {
-        "account": account,
+        "business_id": channel.business_id,
+        "account": channel.account,
         "senders": [a.from_number for a in new],
         "addresses": [a.to_number for a in new],
         "attempts": [a.attempt_id for a in new],
@@ -224,17 +237,24 @@ async def settle(
 
 
 async def bind(
-    session: AsyncSession, bindings: Sequence[tuple[str, str, str, str]]
+    session: AsyncSession, bindings: Sequence[tuple[Attempt, str]]
 ) -> dict[tuple[str, str], str]:
-    """Bind provider calls (account, provider id, attempt, business); who owns each by now."""
-    accounts, provider_ids, attempts, businesses = (
-        list(column) for column in zip(*bindings, strict=True)
-    )
-    parameters = {"accounts": accounts, "provider_ids": provider_ids}
-    new = parameters | {"attempts": attempts, "businesses": businesses}
+    """Bind provider calls (attempt, provider id); who owns each (scope, provider id) by now.
+
+    INVARIANT I6: within its business and account, a provider id is one attempt's.
+    """
+    parameters = {
+        "accounts": [attempt.account for attempt, _ in bindings],
+        "provider_ids": [provider_id for _, provider_id in bindings],
+        "businesses": [attempt.business_id for attempt, _ in bindings],
+    }
+    new = parameters | {"attempts": [attempt.attempt_id for attempt, _ in bindings]}
     await session.execute(_BIND, new)
     rows = await session.execute(_BOUND, parameters)
-    return {(row.account, row.provider_id): row.attempt_id for row in rows}
+    return {
+        (account_scope(row.business_id, row.account), row.provider_id): row.attempt_id
+        for row in rows
+    }
 
 
 async def doubtful(session: AsyncSession, *, grace: float, batch: int) -> list[str]:

@@ -50,7 +50,7 @@ async def accept(session: AsyncSession, news: Sequence[Acceptance]) -> None:
             Move(n.attempt.run_id, n.attempt.seq, n.attempt.attempt_id, "accepted", "accepted")
             for n in ours
         ],
-        from_states=("sending", "in_doubt"),
+        only_from=("sending", "in_doubt"),
     )
     await outbox.add_all(session, [_dialled(n) for n in ours if n.attempt.attempt_id in opened])
 

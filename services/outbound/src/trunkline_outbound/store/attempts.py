@@ -9,7 +9,11 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from trunkline_common.ids import account_scope
+from trunkline_outbound.domain.states import ATTEMPT_NEXT, before, steps
 from trunkline_outbound.store.channels import Channel
+
+# That a provider took it is a fact, not a decision, and has its own way: `accept`.
+_DECISIONS = [step for step in steps(ATTEMPT_NEXT) if step[1] != "accepted"]
 
 _INSERT = text(
     """
@@ -57,7 +61,7 @@ UPDATE attempts SET state = 'accepted', provider_id = fact.provider_id,
   FROM unnest(CAST(:attempts AS text[]), CAST(:provider_ids AS text[]),
               CAST(:said_by AS text[])) AS fact (attempt_id, provider_id, said_by)
  WHERE attempts.attempt_id = fact.attempt_id
-   AND attempts.state IN ('intent', 'in_doubt', 'absent', 'unknown')
+   AND attempts.state = ANY (CAST(:befores AS text[]))
 """
 )
 _SETTLE = text(
@@ -67,7 +71,9 @@ UPDATE attempts SET state = result.state, code = result.code, reason = result.re
        resolved_at = CASE WHEN result.state <> 'in_doubt' THEN clock_timestamp() END
   FROM unnest(CAST(:attempts AS text[]), CAST(:states AS text[]), CAST(:codes AS text[]),
               CAST(:reasons AS text[])) AS result (attempt_id, state, code, reason)
- WHERE attempts.attempt_id = result.attempt_id AND attempts.state IN ('intent', 'in_doubt')
+ WHERE attempts.attempt_id = result.attempt_id
+   AND (attempts.state, result.state) IN (
+       SELECT * FROM unnest(CAST(:befores AS text[]), CAST(:afters AS text[])))
 RETURNING attempts.attempt_id
 """
 )
@@ -212,7 +218,12 @@ async def accept(session: AsyncSession, facts: Sequence[tuple[str, str, str]]) -
     """Note acceptances (attempt, provider id, who says so). A fact, true whoever says it."""
     if facts:
         attempts, provider_ids, said_by = (list(column) for column in zip(*facts, strict=True))
-        parameters = {"attempts": attempts, "provider_ids": provider_ids, "said_by": said_by}
+        parameters = {
+            "attempts": attempts,
+            "provider_ids": provider_ids,
+            "said_by": said_by,
+            "befores": before(ATTEMPT_NEXT, "accepted"),
+        }
         await session.execute(_ACCEPT, parameters)
 
 
@@ -222,7 +233,7 @@ async def settle(
     *,
     said_by: str,
 ) -> set[str]:
-    """Move open attempts (attempt, state, code, reason); those that were still open."""
+    """Move open attempts (attempt, state, code, reason); those that might still go there."""
     if not results:
         return set()
     attempts, states, codes, reasons = (list(column) for column in zip(*results, strict=True))
@@ -232,6 +243,8 @@ async def settle(
         "codes": codes,
         "reasons": reasons,
         "said_by": said_by,
+        "befores": [earlier for earlier, _ in _DECISIONS],
+        "afters": [later for _, later in _DECISIONS],
     }
     return set((await session.execute(_SETTLE, parameters)).scalars())
 

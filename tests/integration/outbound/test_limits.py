@@ -101,13 +101,15 @@ async def test_refused_credentials_cost_one_try_a_hold_and_no_contact(scene: Sce
     run_id = await scene.start_run(20, max_attempts=1)
     voice = FakeVoice(answer=lambda _order: Result("misconfigured", code="20003"))
     async with running(scene.dispatcher(voice, concurrency=4, micro_batch=1)):
-        await until_states(scene, run_id, {"queued": 20})
 
         async def held() -> bool:
             return bool(await scene.value("SELECT held_until > clock_timestamp() FROM channels"))
 
+        async def all_wait() -> bool:
+            return set(await scene.states(run_id)) <= {"queued", "waiting"}
+
         await eventually(held)
-        await until_states(scene, run_id, {"queued": 20})
+        await eventually(all_wait)
         before = voice.asked
         assert before <= 10  # what left before the first refusal was written down
         await scene.rows("UPDATE channels SET held_until = clock_timestamp() RETURNING 1")
@@ -116,7 +118,7 @@ async def test_refused_credentials_cost_one_try_a_hold_and_no_contact(scene: Sce
             return voice.asked > before
 
         await eventually(tried_again)
-        await until_states(scene, run_id, {"queued": 20})
+        await eventually(all_wait)
         assert (voice.asked, await held()) == (before + 1, True)
         voice.answer = lambda _order: Result("accepted")
         await scene.open_channel(version=2)  # the repair lifts the hold at once

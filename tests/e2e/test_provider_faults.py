@@ -64,7 +64,8 @@ def test_callbacks_lost_repeated_shuffled_and_early_give_one_final_state_each(
         order(customer, "callbacks_early", to=to)
     for to in addresses[28:30]:
         order(customer, "callbacks_forged", to=to)
-    campaign = begin(customer, addresses)
+    # Silence is borne for as long as a call may ring and last, and a margin.
+    campaign = begin(customer, addresses, ring_timeout=10, time_limit=15)
     campaign.await_end()
 
     ended = ends(campaign)

@@ -13,6 +13,8 @@ from trunkline_common.db import transaction
 from trunkline_common.ids import BUSINESS, new_id
 from trunkline_common.testing import eventually
 from trunkline_messaging.horizons import close_doubtful, doubt_lost, fail_homeless
+from trunkline_messaging.intents import Draft, Terms, commit_intents
+from trunkline_messaging.store.channels import Channel, due_channels
 
 
 async def test_each_message_leaves_once_and_says_so(scene: Scene) -> None:
@@ -198,6 +200,35 @@ async def test_a_business_cannot_write_from_anothers_number(scene: Scene) -> Non
         await eventually(lambda: _all(scene, "failed", 1))
     assert await scene.accepted() == []
     assert await scene.rows("SELECT code FROM messages") == [("foreign_channel",)]
+
+
+async def test_two_businesses_that_claim_one_number_share_neither_pace_nor_addresses(
+    scene: Scene,
+) -> None:
+    other = Scene(scene.database, scene.sandbox, scene.http, account=scene.account)
+    await other.open_channel(token=scene.token, per_second=0.001)
+    await scene.request("+12025550000")
+    await scene.request("+12025550001")
+    await other.request("+12025550000")
+    channels = {c.channel_id: c for c in await _due(scene)}
+    granted = [
+        await commit_intents(
+            scene.database,
+            channels[stage.channel_id],
+            wanted=10,
+            terms=Terms(owner="w1", lease=30, deadline=10),
+            draft=Draft(),
+        )
+        for stage in (other, scene)
+    ]
+    assert [len(intents.granted) for intents in granted] == [1, 2]
+    assert granted[1].interval == pytest.approx(1 / 10_000)
+    assert await scene.open_sends() == 3
+
+
+async def _due(scene: Scene) -> list[Channel]:
+    async with transaction(scene.database) as session:
+        return await due_channels(session)
 
 
 async def test_a_message_without_a_channel_waits_for_it_and_then_fails(scene: Scene) -> None:

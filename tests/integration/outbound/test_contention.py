@@ -40,10 +40,10 @@ async def lock(rival: asyncpg.Connection, seq: int) -> None:
 
 
 async def somebody_waits(rival: asyncpg.Connection) -> bool:
-    """In this database: other workers' tests lock each other out as well."""
+    """For the rival itself: other workers' tests lock each other out as well."""
     query = (
-        "SELECT EXISTS (SELECT FROM pg_stat_activity"
-        " WHERE wait_event_type = 'Lock' AND datname = current_database())"
+        "SELECT EXISTS (SELECT FROM pg_locks"
+        " WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid)))"
     )
     return bool(await rival.fetchval(query))
 

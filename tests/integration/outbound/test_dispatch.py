@@ -79,7 +79,6 @@ async def test_a_run_completes_when_every_call_has_ended(scene: Scene) -> None:
     [
         (Result("rejected", code="21211", reason="bad number"), "done", "rejected", 0),
         (Result("later", code="20429", retry_after=60), "waiting", "rejected", 0),
-        (Result("misconfigured", code="20003"), "waiting", "rejected", 0),
         (Result("not_sent", reason="connection refused"), "waiting", "not_sent", 0),
         (Result("in_doubt", reason="time-out"), "in_doubt", "in_doubt", 1),
     ],

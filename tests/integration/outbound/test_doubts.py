@@ -156,6 +156,7 @@ async def test_a_policy_may_send_again_what_was_proved_absent(stage: Stage) -> N
     await stage.let_the_grace_pass()
     await stage.ask()
     assert await stage.scene.states(run_id) == {"waiting": 3}
+    assert await stage.scene.value("SELECT max(attempts) FROM jobs") == 0  # it was not one
     await stage.dispatch(run_id, accepted=3)
     accepted = [entry["to"] for entry in await stage.witnessed("call_accepted")]
     assert len(accepted) == len(set(accepted)) == 3

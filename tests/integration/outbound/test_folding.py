@@ -12,7 +12,7 @@ from trunkline_common.db import transaction
 from trunkline_common.ids import BUSINESS, new_id
 from trunkline_outbound.domain.classification import Result
 from trunkline_outbound.folding import fold_calls
-from trunkline_outbound.horizons import Horizons, close_silent
+from trunkline_outbound.horizons import Horizons, _close, close_silent
 from trunkline_outbound.records import Recorded, record
 
 SID = "CA" + "7" * 32
@@ -135,3 +135,49 @@ async def test_doubt_ends_unknown_at_its_horizon_and_a_late_fact_corrects_it(sce
     await scene.report(attempt_id, SID, "completed", duration=3)
     await fold_calls(scene.database, batch=100)
     assert await scene.rows("SELECT state, outcome FROM jobs") == [("done", "answered")]
+
+
+async def dialled_ago(scene: Scene, seconds: int) -> None:
+    await scene.rows(
+        "UPDATE calls SET dialled_at = clock_timestamp() - make_interval(secs => :s) RETURNING 1",
+        s=seconds,
+    )
+
+
+async def test_a_call_is_borne_for_as_long_as_its_run_lets_it_last(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    run_id, attempt_id = await one_intent(scene, ring_timeout=60, time_limit=14_400)
+    await record(scene.database, [Recorded(attempt_id, Result("accepted", provider_id=SID))])
+    await dialled_ago(scene, 14_400 + 60 + 800)
+    await close_silent(scene.database, Horizons(call_margin=900))
+    assert await scene.states(run_id) == {"accepted": 1}
+    assert "attempt.horizon" not in caplog.messages
+    await dialled_ago(scene, 14_400 + 60 + 901)
+    await close_silent(scene.database, Horizons(call_margin=900))
+    assert await scene.rows("SELECT state, reason FROM jobs") == [("unknown", "no_final_callback")]
+    assert await scene.value("SELECT count(*) FROM slots") == 0
+    assert caplog.messages.count("attempt.horizon") == 1
+
+
+async def test_nothing_is_said_of_a_call_that_ended_while_it_was_looked_for(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    _, attempt_id = await one_intent(scene)
+    await scene.report(attempt_id, SID, "completed")
+    await fold_calls(scene.database, batch=10)
+    async with transaction(scene.database) as session:
+        await _close(session, [attempt_id], state="unknown", reason="no_final_callback")
+    assert await scene.rows("SELECT state, outcome FROM jobs") == [("done", "answered")]
+    assert caplog.messages == []
+
+
+@pytest.mark.parametrize("order", [("failed", "no-answer"), ("no-answer", "failed")])
+async def test_two_final_words_give_the_higher_whichever_came_first(
+    scene: Scene, order: tuple[str, str]
+) -> None:
+    _, attempt_id = await one_intent(scene)
+    for status in order:
+        await scene.report(attempt_id, SID, status)
+        await fold_calls(scene.database, batch=10)
+    assert await scene.rows("SELECT state, outcome FROM jobs") == [("done", "no_answer")]

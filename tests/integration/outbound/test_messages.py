@@ -20,8 +20,11 @@ from trunkline_common.contracts.messaging import (
 )
 from trunkline_common.db import Database
 from trunkline_common.ids import MESSAGE, new_id
+from trunkline_messaging.settings import MessagingSettings
 from trunkline_outbound import runs
+from trunkline_outbound.horizons import Horizons, close_silent
 from trunkline_outbound.results import fold_messages
+from trunkline_outbound.settings import Settings
 
 
 @pytest.fixture
@@ -103,6 +106,9 @@ async def test_any_order_of_results_gives_one_outcome(
         (("unknown",), "unknown", None, "undeliverable"),
         (("unknown", "delivered"), "done", "delivered", "message_delivered"),
         (("delivered", "failed"), "done", "delivered", "message_delivered"),
+        (("delivered", "unknown"), "done", "delivered", "message_delivered"),
+        (("unknown", "accepted"), "done", "accepted", "message_accepted"),
+        (("unknown", "accepted", "sent"), "done", "sent", "message_sent"),
     ],
 )
 async def test_how_a_message_may_end(
@@ -116,3 +122,66 @@ async def test_how_a_message_may_end(
         (state, outcome, reason)
     ]
     assert await runs.complete_finished(whatsapp.database) == 1
+
+
+async def _a_day_later(scene: Scene) -> None:
+    await scene.rows("UPDATE jobs SET changed_at = changed_at - interval '25 h' RETURNING 1")
+
+
+@pytest.mark.parametrize(
+    ("statuses", "state", "outcome", "reason"),
+    [
+        ((), "accepted", None, "accepted"),  # messaging itself may still be in doubt
+        (("accepted",), "done", "accepted", "no_further_status"),
+        (("accepted", "sent"), "done", "sent", "no_further_status"),
+    ],
+)
+async def test_a_message_keeps_its_last_word_at_the_horizon(
+    whatsapp: Scene, statuses: tuple[str, ...], state: str, outcome: str | None, reason: str
+) -> None:
+    run_id, attempt_id = await one_handed_over(whatsapp)
+    for status in statuses:
+        await whatsapp.hear(said(status, attempt_id, run_id, 1))
+        await fold_messages(whatsapp.database, batch=10)
+    await close_silent(whatsapp.database, Horizons())
+    assert await whatsapp.states(run_id) == {"accepted": 1}
+    await _a_day_later(whatsapp)
+    await close_silent(whatsapp.database, Horizons())
+    rows = await whatsapp.rows("SELECT state, outcome, coalesce(reason, 'accepted') FROM jobs")
+    assert rows == [(state, outcome, reason)]
+
+
+async def test_a_message_that_was_never_heard_of_is_unknown_until_it_is(whatsapp: Scene) -> None:
+    run_id, attempt_id = await one_handed_over(whatsapp)
+    for _ in range(2):
+        await _a_day_later(whatsapp)
+    await close_silent(whatsapp.database, Horizons())
+    expected = [("unknown", None, "message_unheard")]
+    assert await whatsapp.rows("SELECT state, outcome, reason FROM jobs") == expected
+    assert await whatsapp.value("SELECT count(*) FROM slots") == 0
+    assert await whatsapp.value("SELECT count(*) FROM outbox WHERE name = 'call.unknown.v1'") == 0
+    for status, outcome in (("unknown", None), ("sent", "sent"), ("read", "read")):
+        await whatsapp.hear(said(status, attempt_id, run_id, 1))
+        await fold_messages(whatsapp.database, batch=10)
+        assert await whatsapp.value("SELECT outcome FROM jobs") == outcome
+    assert await whatsapp.states(run_id) == {"done": 1}
+
+
+@pytest.mark.parametrize("outcome", ["accepted", "sent"])
+async def test_a_doubt_of_messaging_does_not_touch_what_is_final(
+    whatsapp: Scene, outcome: str
+) -> None:
+    run_id, attempt_id = await one_handed_over(whatsapp)
+    await whatsapp.hear(said(outcome, attempt_id, run_id, 1))
+    await fold_messages(whatsapp.database, batch=10)
+    await _a_day_later(whatsapp)
+    await close_silent(whatsapp.database, Horizons())
+    await whatsapp.hear(said("unknown", attempt_id, run_id, 1))
+    await fold_messages(whatsapp.database, batch=10)
+    assert await whatsapp.rows("SELECT state, outcome FROM jobs") == [("done", outcome)]
+
+
+def test_outbound_bears_silence_longer_than_messaging_doubts() -> None:
+    doubt = MessagingSettings.model_fields["in_doubt_horizon"].default
+    assert Settings.model_fields["message_unheard_seconds"].default > doubt
+    assert Horizons().unheard == Settings.model_fields["message_unheard_seconds"].default

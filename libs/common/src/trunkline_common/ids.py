@@ -41,3 +41,11 @@ def new_event_id() -> str:
 def is_id(text: str, prefix: str) -> bool:
     """Whether `text` has the form of an id of this kind. Says nothing of its existence."""
     return text.startswith(prefix + "_") and _BODY.match(text[len(prefix) + 1 :]) is not None
+
+
+def account_scope(business_id: str, account: str) -> str:
+    """What is counted, paced or kept apart for an account: of this business, and of no other.
+
+    Anybody may claim to have any account, so an account alone is nobody's key.
+    """
+    return f"{business_id}/{account}"

@@ -11,6 +11,7 @@ from trunkline_common.contracts.api import ChannelChanged, MessageRequested, Mes
 from trunkline_common.contracts.outbound import RunCancelling, RunMessageDue
 from trunkline_common.db import outbox, pace
 from trunkline_common.db.transaction import wake_after_commit
+from trunkline_common.ids import account_scope
 from trunkline_messaging import facts, intake
 from trunkline_messaging.store import channels, gates, messages, statuses
 
@@ -21,7 +22,8 @@ async def on_channel_changed(session: AsyncSession, envelope: Envelope[ChannelCh
     if event.kind != "whatsapp":
         return
     if await channels.upsert_channel(session, event, business_id=envelope.business_id):
-        await pace.set_pace(session, event.account, event.per_second)
+        scope = account_scope(envelope.business_id, event.account)
+        await pace.set_pace(session, scope, event.per_second)
         wake_after_commit(session, messages.DUE)
 
 

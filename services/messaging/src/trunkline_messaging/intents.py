@@ -69,12 +69,12 @@ async def commit_intents(
             await _refuse(session, [m for m in picked if m.business_id != channel.business_id])
         if not ours:
             return Intents()
-        won = await sends.open_sends(session, channel.account, ours)
+        won = await sends.open_sends(session, channel, ours)
         await _defer(session, [m for m in ours if m.attempt_id not in won])
         free = [m for m in ours if m.attempt_id in won]
         if not free:
             return Intents()
-        paced = await pace.reserve(session, channel.account, wanted=len(free), horizon=PACE_HORIZON)
+        paced = await pace.reserve(session, channel.scope, wanted=len(free), horizon=PACE_HORIZON)
         await sends.close_sends(session, [m.attempt_id for m in free[paced.count :]])
         granted = [replace(m, number=m.number + 1) for m in free[: paced.count]]
         if not granted:

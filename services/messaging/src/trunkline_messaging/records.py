@@ -9,7 +9,7 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from trunkline_common.db import Database, outbox, transaction
+from trunkline_common.db import Database, outbox, pace, transaction
 from trunkline_common.db.outbox import Fact
 from trunkline_common.db.transaction import wake_after_commit
 from trunkline_messaging import facts
@@ -115,7 +115,7 @@ async def _learn(session: AsyncSession, batch: Sequence[Recorded]) -> None:
     for each in batch:
         if each.result.whole_sender:
             wait = each.result.retry_after or backoff(each.message.number)
-            limited[each.channel.account] = max(wait, limited.get(each.channel.account, 0.0))
+            limited[each.channel.scope] = max(wait, limited.get(each.channel.scope, 0.0))
     if limited:
-        await channels.slow(session, limited)
-        log.warning("sender.limited", extra={"senders": len(limited)})
+        for sender, per_second in (await pace.slow(session, limited)).items():
+            log.warning("sender.limited", extra={"sender": sender, "per_second": per_second})

@@ -43,14 +43,8 @@ async def accept(session: AsyncSession, news: Sequence[Acceptance]) -> None:
     late = await surplus.late_of(session, ids)
     await attempts.accept(session, [(n.attempt.attempt_id, n.provider_id, n.said_by) for n in news])
     await attempts.close_sends(session, ids)
-    owners = await attempts.bind(
-        session,
-        [
-            (n.attempt.account, n.provider_id, n.attempt.attempt_id, n.attempt.business_id)
-            for n in news
-        ],
-    )
-    ours = [n for n in news if owners[n.attempt.account, n.provider_id] == n.attempt.attempt_id]
+    owners = await attempts.bind(session, [(n.attempt, n.provider_id) for n in news])
+    ours = [n for n in news if owners[n.attempt.scope, n.provider_id] == n.attempt.attempt_id]
     if len(ours) != len(news):
         log.error("call.bound_twice", extra={"attempts": [n.attempt.attempt_id for n in news]})
     opened = await calls.open_calls(session, [(n.attempt, n.provider_id) for n in ours])
@@ -60,7 +54,7 @@ async def accept(session: AsyncSession, news: Sequence[Acceptance]) -> None:
             Move(n.attempt.run_id, n.attempt.seq, n.attempt.attempt_id, "accepted", "accepted")
             for n in ours
         ],
-        from_states=("sending", "in_doubt"),
+        only_from=("sending", "in_doubt"),
     )
     await _brake(session, ours, late)
     await outbox.add_all(session, [_dialled(n) for n in ours if n.attempt.attempt_id in opened])

@@ -149,8 +149,9 @@ async def _sweep(database: Database, settings: Settings) -> None:
     await claims.doubt_stranded(database, lease=settings.lease_seconds)
     horizons = Horizons(
         in_doubt=settings.in_doubt_horizon_seconds,
-        call=settings.call_horizon_seconds,
+        call_margin=settings.call_margin_seconds,
         message=settings.message_horizon_seconds,
+        unheard=settings.message_unheard_seconds,
     )
     await close_silent(database, horizons)
 

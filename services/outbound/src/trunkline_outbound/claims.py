@@ -55,8 +55,8 @@ async def _size(session: AsyncSession, run: Run, *, most: int, seconds: float) -
     channel = await channels.get_channel(session, run.channel_id, business_id=run.business_id)
     if channel is None:
         return NotNow(NO_CHANNEL_DELAY)
-    room = await limits.room(session, account=channel.account, run_id=run.run_id)
-    senders = [channel.account, run.run_id] if run.channel == "voice" else []
+    room = await limits.room(session, channel=channel, run_id=run.run_id)
+    senders = [channel.scope, run.run_id] if run.channel == "voice" else []
     outlook = await pace.look(session, senders)
     size = claim_size(most=most, per_second=outlook.per_second, seconds=seconds, room=room)
     if size == 0:

@@ -31,6 +31,8 @@ from trunkline_common.contracts.messaging import (
     MessageUnknown,
 )
 from trunkline_common.db import pace
+from trunkline_common.db.transaction import wake_after_commit
+from trunkline_common.ids import account_scope
 from trunkline_outbound import controls, runs
 from trunkline_outbound.domain.calls import CallEvent
 from trunkline_outbound.store import channels, events, limits
@@ -70,13 +72,14 @@ async def on_settings_changed(
 
 
 async def on_channel_changed(session: AsyncSession, envelope: Envelope[ChannelChanged]) -> None:
-    """Keep the newest state of the account, its pace and its room."""
+    """Keep the newest state of the account, its pace and its room: of this business alone."""
     event = envelope.event
-    newer = await channels.upsert_channel(session, event, business_id=envelope.business_id)
-    if newer:
-        await limits.set_cap(session, "account", event.account, event.concurrent)
+    if await channels.upsert_channel(session, event, business_id=envelope.business_id):
+        scope = account_scope(envelope.business_id, event.account)
+        await limits.set_cap(session, "account", scope, event.concurrent)
         if event.kind == "voice":  # the pace of messages is messaging's
-            await pace.set_pace(session, event.account, event.per_second)
+            await pace.set_pace(session, scope, event.per_second)
+        wake_after_commit(session, runs.WORK)  # it may have lifted a hold
 
 
 async def on_run_requested(session: AsyncSession, envelope: Envelope[RunRequested]) -> None:

@@ -142,10 +142,10 @@ async def _absent(session: AsyncSession, doubt: Doubt) -> None:
     key = (attempt.run_id, attempt.seq, attempt.attempt_id)
     await attempts.settle(session, [(attempt_id, "absent", None, ABSENT)], said_by="poll")
     if again:
-        moves = [Move(*key, "waiting", ABSENT, due_at=doubt.now)]
+        moves = [Move(*key, "waiting", ABSENT, due_at=doubt.now, gives_back=True)]
     else:
         moves = [Move(*key, "unknown", ABSENT)]
-    moved = await jobs.move(session, moves, from_states=("in_doubt",))
+    moved = await jobs.move(session, moves)
     await attempts.close_sends(session, [attempt_id])
     state = moves[0].state
     await decisions.add(

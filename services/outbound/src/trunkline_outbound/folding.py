@@ -31,10 +31,6 @@ from trunkline_outbound.store.jobs import LockedJob, Move
 log = logging.getLogger(__name__)
 
 _NOW = text("SELECT clock_timestamp()")
-_IN_FLIGHT = ("sending", "in_doubt", "accepted")
-# `done` too: a final status of a higher rank corrects the outcome, whichever came first. But no
-# job leaves a final state for another try.
-_ENDABLE = (*_IN_FLIGHT, "unknown", "done")
 
 
 async def fold_calls(database: Database, *, batch: int) -> int:
@@ -105,19 +101,18 @@ async def _end_jobs(
     moves = []
     for attempt in ended:
         state, policy = states[attempt.attempt_id], policies[attempt.run_id]
+        job = locked[attempt.run_id, attempt.seq]
         end = end_of_job(
             call_outcome(state.status, state.answered_by),
-            attempts=locked[attempt.run_id, attempt.seq].attempts,
+            state=job.state,
+            attempts=job.attempts,
             max_attempts=policy.max_attempts,
         )
         due_at = now + timedelta(seconds=policy.retry_after) if end.state == "waiting" else None
         outcome = None if end.state == "waiting" else end.outcome
         key = (attempt.run_id, attempt.seq, attempt.attempt_id)
         moves.append(Move(*key, end.state, end.reason, outcome, due_at))
-    again = [m for m in moves if m.state == "waiting"]
-    final = [m for m in moves if m.state != "waiting"]
-    await jobs.move(session, again, from_states=_IN_FLIGHT)
-    moved = await jobs.move(session, final, from_states=_ENDABLE)
+    moved = [job for job in await jobs.move(session, moves) if job.state != "waiting"]
     by_key = {(attempt.run_id, attempt.seq): attempt for attempt in ended}
     return [job_ended(by_key[job.run_id, job.seq], job) for job in moved]
 

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from trunkline_common.contracts.outbound import CallUnknown
@@ -17,27 +17,32 @@ from trunkline_outbound.runs import ENDED, WORK
 from trunkline_outbound.store import attempts, decisions, jobs, limits
 from trunkline_outbound.store.attempts import Attempt
 from trunkline_outbound.store.decisions import Decision
-from trunkline_outbound.store.jobs import Move
+from trunkline_outbound.store.jobs import Move, MovedJob
 
 log = logging.getLogger(__name__)
 
 BATCH = 200
 
+# How long a call may last is its run's business.
 _SILENT_CALLS = text(
     """
 SELECT calls.attempt_id FROM calls
   JOIN jobs ON jobs.run_id = calls.run_id AND jobs.seq = calls.seq
+  JOIN runs ON runs.run_id = calls.run_id
  WHERE calls.ended_at IS NULL AND jobs.state = 'accepted'
    AND jobs.open_attempt = calls.attempt_id
-   AND calls.dialled_at < clock_timestamp() - make_interval(secs => :horizon)
+   AND calls.dialled_at < clock_timestamp() - make_interval(secs => :margin
+       + CAST(runs.policy ->> 'ring_timeout' AS double precision)
+       + CAST(runs.policy ->> 'time_limit' AS double precision))
  ORDER BY calls.dialled_at LIMIT :batch
 """
 )
+# The outcome is the last word of messaging; without one it never said anything.
 _SILENT_MESSAGES = text(
     """
 SELECT jobs.open_attempt FROM jobs JOIN runs USING (run_id)
  WHERE runs.channel = 'whatsapp' AND runs.state IN ('running', 'paused', 'cancelling')
-   AND jobs.state = 'accepted'
+   AND jobs.state = 'accepted' AND (jobs.outcome IS NOT NULL) = :heard_of
    AND jobs.changed_at < clock_timestamp() - make_interval(secs => :horizon)
  LIMIT :batch
 """
@@ -46,11 +51,16 @@ SELECT jobs.open_attempt FROM jobs JOIN runs USING (run_id)
 
 @dataclass(frozen=True, slots=True)
 class Horizons:
-    """How long each kind of silence is borne, in seconds."""
+    """How long each kind of silence is borne, in seconds.
+
+    `call_margin`: past the ringing and talking time that the run allows. `message`: after the
+    last word on a message. `unheard`: without any word; longer than messaging itself doubts.
+    """
 
     in_doubt: float = 600.0
-    call: float = 7200.0
+    call_margin: float = 900.0
     message: float = 86_400.0
+    unheard: float = 108_000.0
 
 
 async def close_silent(database: Database, horizons: Horizons) -> None:
@@ -60,26 +70,22 @@ async def close_silent(database: Database, horizons: Horizons) -> None:
     """
     async with transaction(database) as session:
         doubtful = await attempts.doubtful(session, grace=horizons.in_doubt, batch=BATCH)
-        silent = list(
-            (
-                await session.execute(_SILENT_CALLS, {"horizon": horizons.call, "batch": BATCH})
-            ).scalars()
-        )
-        unheard = list(
-            (
-                await session.execute(
-                    _SILENT_MESSAGES, {"horizon": horizons.message, "batch": BATCH}
-                )
-            ).scalars()
-        )
+        calls = await _find(session, _SILENT_CALLS, margin=horizons.call_margin)
+        heard_of = await _find(session, _SILENT_MESSAGES, horizon=horizons.message, heard_of=True)
+        unheard = await _find(session, _SILENT_MESSAGES, horizon=horizons.unheard, heard_of=False)
     for ids, state, reason in (
         (doubtful, "unknown", "no_proof_of_acceptance"),
-        (silent, "unknown", "no_final_callback"),
-        (unheard, "done", "no_further_status"),
+        (calls, "unknown", "no_final_callback"),
+        (heard_of, "done", "no_further_status"),
+        (unheard, "unknown", "message_unheard"),
     ):
         if ids:
             async with transaction(database) as session:
                 await _close(session, ids, state=state, reason=reason)
+
+
+async def _find(session: AsyncSession, query: TextClause, **more: float | bool) -> list[str]:
+    return list((await session.execute(query, {**more, "batch": BATCH})).scalars())
 
 
 async def _close(
@@ -89,14 +95,29 @@ async def _close(
     keys = sorted({(a.run_id, a.seq) for a in known.values()})
     locked = await jobs.lock_jobs(session, keys)
     await attempts.lock_attempts(session, list(known))
+    # Read again under the locks: a message may have been heard of since it was found unheard.
     moves = [
-        Move(a.run_id, a.seq, a.attempt_id, state, reason, outcome=_outcome(a, locked, state))
+        Move(a.run_id, a.seq, a.attempt_id, state, reason, outcome=job.outcome)
         for a in known.values()
-        if locked[a.run_id, a.seq].open_attempt == a.attempt_id
+        if (job := locked[a.run_id, a.seq]).open_attempt == a.attempt_id
+        and (state == "done") == (job.outcome is not None)
     ]
-    moved = await jobs.move(session, moves, from_states=("in_doubt", "accepted"))
-    closed = {(job.run_id, job.seq) for job in moved}
-    ours = [a for a in known.values() if (a.run_id, a.seq) in closed]
+    moved = await jobs.move(session, moves, only_from=("in_doubt", "accepted"))
+    if moved:
+        closed = {(job.run_id, job.seq) for job in moved}
+        ours = [a for a in known.values() if (a.run_id, a.seq) in closed]
+        await _tell(session, ours, moved, state=state, reason=reason)
+
+
+async def _tell(
+    session: AsyncSession,
+    ours: Sequence[Attempt],
+    moved: Sequence[MovedJob],
+    *,
+    state: str,
+    reason: str,
+) -> None:
+    """Settle the attempts of jobs that were closed, say so, and free what they held."""
     ids = [a.attempt_id for a in ours]
     await attempts.settle(session, [(i, "unknown", None, reason) for i in ids], said_by="horizon")
     await attempts.close_sends(session, ids)
@@ -105,21 +126,13 @@ async def _close(
     )
     by_key = {(a.run_id, a.seq): a for a in ours}
     facts = [job_ended(by_key[job.run_id, job.seq], job) for job in moved]
-    facts += [fact_of(a, _unknown(a, reason)) for a in ours if state == "unknown"]
+    if reason != "message_unheard":
+        facts += [fact_of(a, _unknown(a, reason)) for a in ours if state == "unknown"]
     await outbox.add_all(session, facts)
     if await limits.free(session, ids):
         wake_after_commit(session, WORK)
     wake_after_commit(session, ENDED)
     log.error("attempt.horizon", extra={"attempts": len(ids), "state": state, "reason": reason})
-
-
-def _outcome(
-    attempt: Attempt, locked: dict[tuple[str, int], jobs.LockedJob], state: str
-) -> str | None:
-    """A message that was accepted and never heard of again keeps the last word it had."""
-    if state != "done":
-        return None
-    return locked[attempt.run_id, attempt.seq].outcome or "accepted"
 
 
 def _unknown(attempt: Attempt, reason: str) -> CallUnknown:

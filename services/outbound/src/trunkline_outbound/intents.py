@@ -12,7 +12,7 @@ from trunkline_common.contracts.outbound import RunMessageDue
 from trunkline_common.db import Database, outbox, pace, transaction
 from trunkline_common.db.outbox import Fact
 from trunkline_common.db.transaction import wake_after_commit
-from trunkline_common.ids import ATTEMPT, CALL, new_id
+from trunkline_common.ids import ATTEMPT, CALL, account_scope, new_id
 from trunkline_outbound.domain.admission import (
     JobFacts,
     NotBefore,
@@ -90,7 +90,7 @@ async def commit_intents(
         channel = await channels.get_channel(session, run.channel_id, business_id=run.business_id)
         if channel is None:
             return Intents(retry_in=NO_CHANNEL_DELAY)
-        room = await limits.room(session, account=channel.account, run_id=run.run_id)
+        room = await limits.room(session, channel=channel, run_id=run.run_id)
         if room is not None and room <= 0:
             return NO_ROOM
         picked = await jobs.pick_queued(session, claim, grant(wanted, *_known(room)))
@@ -169,10 +169,10 @@ async def _grant_calls(
     deadline: float,
 ) -> Intents:
     """Reserve what a call needs, in the order of the locks: numbers, room, and pace last."""
-    won = await attempts.open_sends(session, channel.account, new) if new else set()
+    won = await attempts.open_sends(session, channel, new) if new else set()
     await _defer_losers(session, claim, [a for a in new if a.attempt_id not in won])
     free = [a for a in new if a.attempt_id in won]
-    room = await limits.lock_room(session, account=channel.account, run_id=run.run_id)
+    room = await limits.lock_room(session, channel=channel, run_id=run.run_id)
     free_room = grant(len(free), *_known(room))
     paced = await _reserve_pace(session, channel, run, free_room)
     granted = [replace(a, traceparent=traceparent_for(run)) for a in free[: paced.count]]
@@ -209,7 +209,7 @@ async def _reserve_pace(
         if wanted == 0:
             again_in = max(outlook.ends_in - PACE_HORIZON, 0.0)
             return pace.Grant(0, again_in, 1 / run.policy.per_second)
-    account = await pace.reserve(session, channel.account, wanted=wanted, horizon=PACE_HORIZON)
+    account = await pace.reserve(session, channel.scope, wanted=wanted, horizon=PACE_HORIZON)
     if account.count == 0:
         return account
     own = await pace.reserve(session, run.run_id, wanted=account.count, horizon=PACE_HORIZON)
@@ -235,7 +235,7 @@ async def _hand_over(
     deadline: float,
 ) -> Intents:
     """Give messages to messaging: the fact and the state commit together, so none is sent twice."""
-    room = await limits.lock_room(session, account=channel.account, run_id=run.run_id)
+    room = await limits.lock_room(session, channel=channel, run_id=run.run_id)
     count = grant(len(new), *_known(room))
     granted = [replace(a, traceparent=traceparent_for(run)) for a in new[:count]]
     if not granted:
@@ -281,6 +281,7 @@ async def _write(
     state: str,
 ) -> None:
     ids = {attempt.seq: attempt.attempt_id for attempt in granted}
-    await limits.take(session, list(ids.values()), account=frame.account, run_id=frame.run_id)
+    scope = account_scope(frame.business_id, frame.account)
+    await limits.take(session, list(ids.values()), scope=scope, run_id=frame.run_id)
     await jobs.mark_sending(session, claim, ids, state=state)
     await attempts.insert_attempts(session, frame, granted)

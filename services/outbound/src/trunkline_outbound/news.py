@@ -89,9 +89,7 @@ async def brake_surplus(database: Database, registry: CallRegistry, accounts: Ac
     async def stop(call: LiveCall, access: AccountAccess) -> None:
         stopped = await registry.end(access, call.provider_id, ringing_only=True)
         async with transaction(database) as session:
-            await surplus.settle(
-                session, call.account, call.provider_id, "stopped" if stopped else "too_late"
-            )
+            await surplus.settle(session, call, "stopped" if stopped else "too_late")
 
     await _each(accounts, due, stop)
     return len(due)

@@ -30,7 +30,8 @@ _TOLD = text(
     """
 UPDATE runs SET progress = CAST(:progress AS jsonb), progress_version = :version,
        progress_due = clock_timestamp() + make_interval(secs => :wait)
- WHERE run_id = :run_id
+ WHERE run_id = :run_id AND progress_version = :before
+RETURNING run_id
 """
 )
 
@@ -59,10 +60,12 @@ async def _tell(session: AsyncSession, run: runs.Run, told: object, total: int) 
         "run_id": run.run_id,
         "progress": json.dumps(progress),
         "version": version,
+        "before": run.progress_version,
         "wait": max(MIN_INTERVAL, cost * COST_SHARE),
     }
-    await session.execute(_TOLD, parameters)
-    if progress != before:
+    # Whoever took a version since then has counted later; what we counted is worth nothing.
+    ours = (await session.execute(_TOLD, parameters)).first() is not None
+    if ours and progress != before:
         event = RunProgressed(
             run_id=run.run_id, version=version, total=total, states=states, outcomes=outcomes
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,19 +10,20 @@ from datetime import datetime, timedelta
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from trunkline_common.db import Database, outbox, transaction
+from trunkline_common.db import Database, outbox, pace, transaction
 from trunkline_common.db.transaction import wake_after_commit
 from trunkline_outbound.acceptance import Acceptance, accept
 from trunkline_outbound.domain.admission import back_off
 from trunkline_outbound.domain.classification import Result
 from trunkline_outbound.facts import job_ended
 from trunkline_outbound.runs import ENDED, WORK
-from trunkline_outbound.store import attempts, decisions, jobs, limits
+from trunkline_outbound.store import attempts, channels, decisions, jobs, limits
 from trunkline_outbound.store.attempts import Attempt
 from trunkline_outbound.store.decisions import Decision
 from trunkline_outbound.store.jobs import LockedJob, Move
 
-CONFIGURATION_DELAY = timedelta(seconds=60)
+log = logging.getLogger(__name__)
+
 _NOW = text("SELECT clock_timestamp()")
 
 _ATTEMPT_STATE = {
@@ -31,6 +33,8 @@ _ATTEMPT_STATE = {
     "misconfigured": "rejected",
     "in_doubt": "in_doubt",
 }
+# Protocol 5.6: what a limit or we ourselves stopped is no attempt of the contact.
+_NEVER_A_CALL = frozenset({"not_sent", "later", "misconfigured"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +63,24 @@ async def record(database: Database, batch: Sequence[Recorded]) -> None:
                 if result.kind == "accepted"
             ],
         )
-        await _decide(session, [r for r in results if r[1].kind != "accepted"], locked)
+        decided = await _decide(session, [r for r in results if r[1].kind != "accepted"], locked)
+        await _learn(session, results)
+        over = [attempt.attempt_id for attempt, result in decided if result.kind != "in_doubt"]
+        if await limits.free(session, over):
+            wake_after_commit(session, WORK)
+        await _slow(session, decided)
+        if decided:
+            wake_after_commit(session, ENDED)
 
 
 async def _decide(
     session: AsyncSession,
     results: Sequence[tuple[Attempt, Result]],
     locked: dict[tuple[str, int], LockedJob],
-) -> None:
+) -> list[tuple[Attempt, Result]]:
+    """Apply what was decided of open attempts; those that were."""
     if not results:
-        return
+        return []
     open_still = await attempts.settle(
         session,
         [(a.attempt_id, _ATTEMPT_STATE[r.kind], r.code, r.reason) for a, r in results],
@@ -77,7 +89,7 @@ async def _decide(
     decided = [(a, r) for a, r in results if a.attempt_id in open_still]
     now: datetime = (await session.execute(_NOW)).scalar_one()
     moves = [_move(a, r, locked[a.run_id, a.seq], now) for a, r in decided]
-    moved = await jobs.move(session, moves, from_states=("sending", "in_doubt"))
+    moved = await jobs.move(session, moves, only_from=("sending", "in_doubt"))
     over = [a.attempt_id for a, r in decided if r.kind != "in_doubt"]
     await attempts.close_sends(session, over)
     by_key = {(a.run_id, a.seq): a for a, _ in decided}
@@ -90,21 +102,41 @@ async def _decide(
     )
     ended = [job for job in moved if job.state == "done"]
     await outbox.add_all(session, [job_ended(by_key[j.run_id, j.seq], j) for j in ended])
-    if await limits.free(session, over):
-        wake_after_commit(session, WORK)
-    wake_after_commit(session, ENDED)
+    return decided
+
+
+async def _learn(session: AsyncSession, results: Sequence[tuple[Attempt, Result]]) -> None:
+    """What results say of a channel: refused, it is left alone but for one request a minute."""
+    accepted = {a.channel_id for a, result in results if result.kind == "accepted"}
+    await channels.trust(session, sorted(accepted))
+    refused = [a.attempt_id for a, result in results if result.kind == "misconfigured"]
+    if refused:
+        for channel_id in await channels.hold(session, refused):
+            log.error("channel.held", extra={"channel": channel_id})
+
+
+async def _slow(session: AsyncSession, decided: Sequence[tuple[Attempt, Result]]) -> None:
+    """Lower the pace of accounts that were too fast. Pace is locked last."""
+    limited = {attempt.scope: 0.0 for attempt, result in decided if result.kind == "later"}
+    for account, per_second in (await pace.slow(session, limited)).items():
+        log.warning("account.limited", extra={"account": account, "per_second": per_second})
 
 
 def _move(attempt: Attempt, result: Result, job: LockedJob, now: datetime) -> Move:
     key = (attempt.run_id, attempt.seq, attempt.attempt_id)
-    if result.kind == "not_sent":
-        return Move(*key, "waiting", "not_sent", due_at=now + back_off(job.attempts))
-    if result.kind == "later":
-        return Move(
-            *key, "waiting", "provider_limit", due_at=now + timedelta(seconds=result.retry_after)
-        )
-    if result.kind == "misconfigured":
-        return Move(*key, "waiting", "channel_refused", due_at=now + CONFIGURATION_DELAY)
+    if result.kind in _NEVER_A_CALL:
+        reason, wait = _wait(result, job)
+        return Move(*key, "waiting", reason, due_at=now + wait, gives_back=True)
     if result.kind == "rejected":
         return Move(*key, "done", f"rejected_{result.code}", outcome="failed")
     return Move(*key, "in_doubt", "no_answer_from_provider")
+
+
+def _wait(result: Result, job: LockedJob) -> tuple[str, timedelta]:
+    """Why a job waits after a request that was no call, and how long."""
+    if result.kind == "not_sent":
+        return "not_sent", back_off(job.misses + 1)
+    if result.kind == "later":
+        return "provider_limit", timedelta(seconds=result.retry_after)
+    # Its channel is held, so the job need not be: it goes on as soon as the channel is repaired.
+    return "channel_refused", timedelta()

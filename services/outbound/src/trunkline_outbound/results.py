@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from trunkline_common.db import Database, outbox, transaction
 from trunkline_common.db.transaction import wake_after_commit
-from trunkline_outbound.domain.states import MESSAGE_RANK
+from trunkline_outbound.domain.states import FINAL_JOB, MESSAGE_RANK
 from trunkline_outbound.facts import job_ended
 from trunkline_outbound.runs import ENDED, WORK
 from trunkline_outbound.store import attempts, events, jobs, limits
@@ -19,7 +19,7 @@ from trunkline_outbound.store.jobs import LockedJob, Move
 
 log = logging.getLogger(__name__)
 
-_FINAL = frozenset({"unknown", "failed", "delivered", "read", "cancelled"})
+_PROGRESS = frozenset({"accepted", "sent"})
 
 
 async def fold_messages(database: Database, *, batch: int) -> int:
@@ -61,11 +61,10 @@ async def _apply(
     moves = []
     for attempt_id, event in sorted(highest.items()):
         attempt = known[attempt_id]
-        if _beats(event.status, locked[attempt.run_id, attempt.seq]):
-            moves.append(_move(attempt, event))
-    moved = await jobs.move(
-        session, moves, from_states=("sending", "in_doubt", "accepted", "unknown", "done")
-    )
+        job = locked[attempt.run_id, attempt.seq]
+        if _beats(event.status, job):
+            moves.append(_move(attempt, event, job))
+    moved = await jobs.move(session, moves)
     by_key = {(known[i].run_id, known[i].seq): known[i] for i in highest}
     await outbox.add_all(
         session,
@@ -83,9 +82,9 @@ def _beats(status: str, job: LockedJob) -> bool:
     return MESSAGE_RANK[status] > MESSAGE_RANK.get(shown or "", 0)
 
 
-def _move(attempt: Attempt, event: SaidOfMessage) -> Move:
+def _move(attempt: Attempt, event: SaidOfMessage, job: LockedJob) -> Move:
     key = (attempt.run_id, attempt.seq, attempt.attempt_id)
-    if event.status not in _FINAL:
+    if event.status in _PROGRESS and job.state not in FINAL_JOB:
         return Move(*key, "accepted", f"message_{event.status}", outcome=event.status)
     if event.status == "cancelled":
         return Move(*key, "cancelled", "run_cancelled")

@@ -86,11 +86,11 @@ async def _start_if_due(session: AsyncSession, run: Run, *, total: int) -> None:
         return
     if not await audience.is_complete(session, run.run_id, business_id=run.business_id):
         return
+    if run.state == "draft":
+        await store.set_state(session, run.run_id, "ready")
     if run.is_early or not await channels.is_known(
         session, run.channel_id, business_id=run.business_id
     ):
-        if run.state == "draft":
-            await store.set_state(session, run.run_id, "ready")
         return
     await store.set_state(session, run.run_id, "running")
     rejects = await audience.count_rejects(session, run.run_id)
@@ -170,7 +170,7 @@ async def _complete(session: AsyncSession, run_id: str) -> bool:
     states, outcomes = await jobs.count_states(session, run_id)
     event = RunCompleted(
         run_id=run_id,
-        version=run.progress_version + 1_000_000,  # after every progress of this run
+        version=await store.next_version(session, run_id),
         total=cursor.total,
         states=states,
         outcomes=outcomes,

@@ -34,5 +34,14 @@ class Settings(ServiceSettings):
     )
     sweep_seconds: float = Field(default=5.0, ge=0.1)
     in_doubt_horizon_seconds: float = Field(default=600.0, ge=1)
-    call_horizon_seconds: float = Field(default=7200.0, ge=1)
-    message_horizon_seconds: float = Field(default=86_400.0, ge=1)
+    call_margin_seconds: float = Field(
+        default=900.0, ge=1, description="past the ringing and talking time that a run allows"
+    )
+    message_horizon_seconds: float = Field(
+        default=86_400.0, ge=1, description="after messaging's last word on a message"
+    )
+    message_unheard_seconds: float = Field(
+        default=108_000.0,
+        ge=1,
+        description="without a word: MESSAGING_IN_DOUBT_HORIZON and time to queue there, at least",
+    )

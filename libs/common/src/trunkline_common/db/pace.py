@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import text
@@ -17,27 +17,59 @@ CREATE TABLE pace (
 ) WITH (fillfactor = 50);
 """
 
+# `lowered`: what a provider's limit left of the pace when it last spoke, at `limited_at`.
+TABLE_V2 = """
+ALTER TABLE pace ADD COLUMN lowered double precision CHECK (lowered > 0),
+                 ADD COLUMN lowered_at timestamptz,
+                 ADD COLUMN limited_at timestamptz;
+"""
+
+STEP_SECONDS = 10  # a pace is lowered once in this time, and raised once in it without a limit
+RAISE_SHARE = 0.1  # of the pace that was set, for each step
+LOWEST_SHARE, LOWEST = 0.1, 0.1  # of the pace that was set, and in requests a second
+
+# Nobody has to raise a pace again: what it is now follows from the row and the clock.
+_RATE = f"""least(per_second, lowered + per_second * {RAISE_SHARE} * floor(
+                extract(epoch FROM clock_timestamp() - limited_at) / {STEP_SECONDS}))"""
+
 # Everything is read from the row itself and the clock at the moment of its lock: a joined copy of
 # the row, or a time taken before waiting for the lock, would grant the same second twice.
 _RESERVE = text(
-    """
+    f"""
 UPDATE pace
    SET granted = CASE
            WHEN tat > clock_timestamp() + make_interval(secs => :horizon) THEN 0
-           ELSE least(:wanted, 1 + floor(per_second * extract(epoch FROM
+           ELSE least(:wanted, 1 + floor({_RATE} * extract(epoch FROM
                 clock_timestamp() + make_interval(secs => :horizon)
                 - greatest(tat, clock_timestamp()))))
        END,
        tat = CASE
            WHEN tat > clock_timestamp() + make_interval(secs => :horizon) THEN tat
            ELSE greatest(tat, clock_timestamp()) + make_interval(secs => least(:wanted,
-                1 + floor(per_second * extract(epoch FROM
+                1 + floor({_RATE} * extract(epoch FROM
                 clock_timestamp() + make_interval(secs => :horizon)
-                - greatest(tat, clock_timestamp())))) / per_second)
+                - greatest(tat, clock_timestamp())))) / {_RATE})
        END
  WHERE sender = :sender
-RETURNING granted, per_second, extract(epoch FROM tat - clock_timestamp()) AS ends_in
-"""
+RETURNING granted, {_RATE} AS rate, extract(epoch FROM tat - clock_timestamp()) AS ends_in
+"""  # noqa: S608 - put together from what is written above
+)
+_SLOW = text(
+    f"""
+UPDATE pace
+   SET lowered = CASE
+           WHEN lowered_at > clock_timestamp() - make_interval(secs => {STEP_SECONDS}) THEN lowered
+           ELSE greatest({_RATE} / 2, per_second * {LOWEST_SHARE}, {LOWEST})
+       END,
+       lowered_at = CASE
+           WHEN lowered_at > clock_timestamp() - make_interval(secs => {STEP_SECONDS})
+           THEN lowered_at ELSE clock_timestamp()
+       END,
+       limited_at = clock_timestamp(),
+       tat = greatest(tat, clock_timestamp() + make_interval(secs => :hold))
+ WHERE sender = :sender
+RETURNING {_RATE} AS rate
+"""  # noqa: S608 - put together from what is written above
 )
 _SET = text(
     """
@@ -48,11 +80,11 @@ ON CONFLICT (sender) DO UPDATE SET per_second = :per_second
 )
 _UNSET = text("DELETE FROM pace WHERE sender = :sender")
 _LOOK = text(
-    """
-SELECT min(per_second) AS per_second,
+    f"""
+SELECT min({_RATE}) AS per_second,
        max(extract(epoch FROM greatest(tat, clock_timestamp()) - clock_timestamp())) AS ends_in
   FROM pace WHERE sender = ANY (CAST(:senders AS text[]))
-"""
+"""  # noqa: S608 - put together from what is written above
 )
 
 
@@ -110,8 +142,22 @@ async def reserve(
     row = (await session.execute(_RESERVE, parameters)).first()
     if row is None:
         return Grant(wanted, 0.0, 0.0)
-    interval = 1 / float(row.per_second)
+    interval = 1 / float(row.rate)
     ends_in = float(row.ends_in)
     if row.granted == 0:
         return Grant(0, max(ends_in - horizon, 0.0), interval)
     return Grant(row.granted, max(ends_in - row.granted * interval, 0.0), interval)
+
+
+async def slow(session: AsyncSession, limited: Mapping[str, float]) -> dict[str, float]:
+    """Halve the pace of senders that a provider called too fast, and hold each for its seconds.
+
+    Once a step, however many requests were refused in it; it rises by itself when the provider
+    is content again. Their paces now, of those that have one.
+    """
+    rates = {}
+    for sender in sorted(limited):  # locked in one order by everybody
+        row = (await session.execute(_SLOW, {"sender": sender, "hold": limited[sender]})).first()
+        if row is not None:
+            rates[sender] = float(row.rate)
+    return rates

@@ -59,7 +59,7 @@ def _migrations(service: str) -> Path | None:
 def template_name() -> str:
     """A name that changes whenever a migration does, so that a template is never out of date."""
     digest = hashlib.sha256(Path(roles.__file__).read_bytes())
-    for table in (inbox.TABLE_V1, leases.TABLE_V1, outbox.TABLE_V1, pace.TABLE_V1):
+    for table in (inbox.TABLE_V1, leases.TABLE_V1, outbox.TABLE_V1, pace.TABLE_V1, pace.TABLE_V2):
         digest.update(table.encode())
     for service in SERVICES:
         folder = _migrations(service)

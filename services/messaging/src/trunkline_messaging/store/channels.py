@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from trunkline_common.contracts.api import ChannelChanged
+from trunkline_common.ids import account_scope
 
 # Only the whole state of an aggregate may be dropped by its version. A change lifts the hold: it
 # may be the very repair that the hold was waiting for.
@@ -56,15 +57,6 @@ RETURNING channels.channel_id, holds
 _TRUST = text(
     "UPDATE channels SET holds = 0 WHERE channel_id = ANY (CAST(:channels AS text[])) AND holds > 0"
 )
-# INVARIANT: the same row and column that `pace.reserve` reads under its lock.
-_SLOW = text(
-    """
-UPDATE pace SET tat = greatest(tat, clock_timestamp() + make_interval(secs => limited.seconds))
-  FROM unnest(CAST(:senders AS text[]), CAST(:seconds AS double precision[]))
-       AS limited (sender, seconds)
- WHERE pace.sender = limited.sender
-"""
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +70,11 @@ class Channel:
     key_id: str
     sealed: str = field(repr=False)
     urgent: bool = False
+
+    @property
+    def scope(self) -> str:
+        """The key of its pace."""
+        return account_scope(self.business_id, self.account)
 
 
 async def upsert_channel(session: AsyncSession, event: ChannelChanged, *, business_id: str) -> bool:
@@ -103,9 +100,3 @@ async def hold(session: AsyncSession, versions: dict[str, int]) -> list[str]:
 async def trust(session: AsyncSession, channel_ids: Sequence[str]) -> None:
     """Forget earlier holds of channels that the provider has just accepted something from."""
     await session.execute(_TRUST, {"channels": sorted(channel_ids)})
-
-
-async def slow(session: AsyncSession, seconds: dict[str, float]) -> None:
-    """Let senders send nothing for so long: the provider said that they are too fast."""
-    parameters = {"senders": sorted(seconds), "seconds": [seconds[s] for s in sorted(seconds)]}
-    await session.execute(_SLOW, parameters)

@@ -24,8 +24,8 @@ SELECT message_id, attempt_id, business_id, channel_id, run_id, seq, contact_id,
 )
 _OPEN = text(
     """
-INSERT INTO open_sends (account, address, attempt_id)
-SELECT :account, address, attempt_id
+INSERT INTO open_sends (business_id, account, address, attempt_id)
+SELECT :business_id, :account, address, attempt_id
   FROM unnest(CAST(:addresses AS text[]), CAST(:attempts AS text[]))
        WITH ORDINALITY AS new (address, attempt_id, turn)
  ORDER BY address, turn
@@ -88,10 +88,13 @@ async def pick(session: AsyncSession, channel_id: str, wanted: int) -> list[Mess
     return [Message(*row) for row in rows]
 
 
-async def open_sends(session: AsyncSession, account: str, messages: Sequence[Message]) -> set[str]:
+async def open_sends(
+    session: AsyncSession, channel: Channel, messages: Sequence[Message]
+) -> set[str]:
     """Take the right to write to each address; the attempts that have it."""
     parameters = {
-        "account": account,
+        "business_id": channel.business_id,
+        "account": channel.account,
         "addresses": [message.address for message in messages],
         "attempts": [message.attempt_id for message in messages],
     }

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 RUN_NEXT: Final[dict[str, frozenset[str]]] = {
-    "draft": frozenset({"ready", "cancelled"}),
-    "ready": frozenset({"running", "cancelled"}),
+    # A cancel goes through `cancelling` from anywhere: jobs that are there are closed in chunks.
+    "draft": frozenset({"ready", "cancelling"}),
+    "ready": frozenset({"running", "cancelling", "failed"}),
     "running": frozenset({"paused", "cancelling", "completed"}),
     "paused": frozenset({"running", "cancelling", "completed"}),
     "cancelling": frozenset({"cancelled", "failed"}),
@@ -19,9 +21,11 @@ RUN_NEXT: Final[dict[str, frozenset[str]]] = {
 FINAL_JOB: Final = frozenset({"done", "skipped", "cancelled", "exhausted", "unknown"})
 
 JOB_NEXT: Final[dict[str, frozenset[str]]] = {
-    "queued": frozenset({"sending", "waiting", "skipped", "cancelled"}),
+    # `accepted` at once: messaging has it when the hand-over commits.
+    "queued": frozenset({"sending", "waiting", "accepted", "skipped", "cancelled"}),
     "sending": frozenset({"accepted", "waiting", "in_doubt"}) | FINAL_JOB,
-    "waiting": frozenset({"queued", "cancelled"}),
+    # `accepted` by a late proof for an attempt that had been taken for absent.
+    "waiting": frozenset({"queued", "accepted", "cancelled"}),
     "in_doubt": frozenset({"accepted", "waiting"}) | FINAL_JOB,
     "accepted": frozenset({"waiting"}) | FINAL_JOB,
     "unknown": frozenset({"done"}),
@@ -40,6 +44,9 @@ ATTEMPT_NEXT: Final[dict[str, frozenset[str]]] = {
     "not_sent": frozenset(),
     "rejected": frozenset(),
 }
+
+# A later word on the same attempt may change the outcome that these show, and not the state.
+RESTATED_JOB: Final = frozenset({"accepted", "done"})
 
 # Rank of Twilio's call statuses. A higher rank beats a lower one whatever came first, and no two
 # are equal, so the fold over any order and repetition of events has one result.
@@ -69,11 +76,12 @@ _MACHINES: Final = frozenset(
     {"machine_start", "machine_end_beep", "machine_end_silence", "machine_end_other", "fax"}
 )
 
-# Rank of what messaging says of a run's message; the job shows the highest.
+# Rank of what messaging says of a run's message; the job shows the highest. Anything that is known
+# beats `unknown`.
 MESSAGE_RANK: Final[dict[str, int]] = {
-    "accepted": 1,
-    "sent": 2,
-    "unknown": 3,
+    "unknown": 1,
+    "accepted": 2,
+    "sent": 3,
     "failed": 4,
     "delivered": 5,
     "read": 6,
@@ -90,9 +98,14 @@ class JobEnd:
     reason: str
 
 
-def is_final_status(status: str) -> bool:
-    """Whether nothing but an equal or higher final status can follow."""
-    return CALL_RANK[status] >= FINAL_RANK
+def before(table: Mapping[str, frozenset[str]], state: str) -> list[str]:
+    """The states that `state` may follow."""
+    return sorted(earlier for earlier, later in table.items() if state in later)
+
+
+def steps(table: Mapping[str, frozenset[str]]) -> list[tuple[str, str]]:
+    """Every (from, to) of a table."""
+    return sorted((earlier, state) for earlier, later in table.items() for state in later)
 
 
 def call_outcome(status: str, answered_by: str | None) -> str:
@@ -102,9 +115,12 @@ def call_outcome(status: str, answered_by: str | None) -> str:
     return _OUTCOMES[status]
 
 
-def end_of_job(outcome: str, *, attempts: int, max_attempts: int) -> JobEnd:
-    """What an ended call means for its job under the run's attempt policy."""
-    if outcome in ("busy", "no_answer"):
+def end_of_job(outcome: str, *, state: str, attempts: int, max_attempts: int) -> JobEnd:
+    """What an ended call means for its job under the run's attempt policy.
+
+    A job that is final is tried no more: the call's later word only corrects its outcome.
+    """
+    if outcome in ("busy", "no_answer") and state not in FINAL_JOB:
         if attempts < max_attempts:
             return JobEnd("waiting", outcome, f"call_{outcome}")
         if max_attempts > 1:

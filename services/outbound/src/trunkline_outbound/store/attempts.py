@@ -8,6 +8,13 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from trunkline_common.ids import account_scope
+from trunkline_outbound.domain.states import ATTEMPT_NEXT, before, steps
+from trunkline_outbound.store.channels import Channel
+
+# That a provider took it is a fact, not a decision, and has its own way: `accept`.
+_DECISIONS = [step for step in steps(ATTEMPT_NEXT) if step[1] != "accepted"]
+
 _INSERT = text(
     """
 INSERT INTO attempts (attempt_id, call_id, business_id, run_id, seq, contact_id, claim_id,
@@ -24,8 +31,8 @@ SELECT attempt_id, call_id, :business_id, :run_id, seq, contact_id, :claim_id, :
 )
 _OPEN_SENDS = text(
     """
-INSERT INTO open_sends (account, from_number, to_number, attempt_id)
-SELECT :account, from_number, to_number, attempt_id
+INSERT INTO open_sends (business_id, account, from_number, to_number, attempt_id)
+SELECT :business_id, :account, from_number, to_number, attempt_id
   FROM unnest(CAST(:senders AS text[]), CAST(:addresses AS text[]), CAST(:attempts AS text[]))
        AS new (from_number, to_number, attempt_id)
  ORDER BY from_number, to_number
@@ -54,7 +61,7 @@ UPDATE attempts SET state = 'accepted', provider_id = fact.provider_id,
   FROM unnest(CAST(:attempts AS text[]), CAST(:provider_ids AS text[]),
               CAST(:said_by AS text[])) AS fact (attempt_id, provider_id, said_by)
  WHERE attempts.attempt_id = fact.attempt_id
-   AND attempts.state IN ('intent', 'in_doubt', 'absent', 'unknown')
+   AND attempts.state = ANY (CAST(:befores AS text[]))
 """
 )
 _SETTLE = text(
@@ -64,7 +71,9 @@ UPDATE attempts SET state = result.state, code = result.code, reason = result.re
        resolved_at = CASE WHEN result.state <> 'in_doubt' THEN clock_timestamp() END
   FROM unnest(CAST(:attempts AS text[]), CAST(:states AS text[]), CAST(:codes AS text[]),
               CAST(:reasons AS text[])) AS result (attempt_id, state, code, reason)
- WHERE attempts.attempt_id = result.attempt_id AND attempts.state IN ('intent', 'in_doubt')
+ WHERE attempts.attempt_id = result.attempt_id
+   AND (attempts.state, result.state) IN (
+       SELECT * FROM unnest(CAST(:befores AS text[]), CAST(:afters AS text[])))
 RETURNING attempts.attempt_id
 """
 )
@@ -75,16 +84,18 @@ SELECT account, provider_id, attempt_id, business_id
   FROM unnest(CAST(:accounts AS text[]), CAST(:provider_ids AS text[]),
               CAST(:attempts AS text[]), CAST(:businesses AS text[]))
        AS new (account, provider_id, attempt_id, business_id)
- ORDER BY account, provider_id
+ ORDER BY account, provider_id, business_id
 ON CONFLICT DO NOTHING
 """
 )
 _BOUND = text(
     """
-SELECT known.account, known.provider_id, known.attempt_id FROM provider_calls AS known
-  JOIN unnest(CAST(:accounts AS text[]), CAST(:provider_ids AS text[]))
-       AS wanted (account, provider_id)
+SELECT known.business_id, known.account, known.provider_id, known.attempt_id
+  FROM provider_calls AS known
+  JOIN unnest(CAST(:accounts AS text[]), CAST(:provider_ids AS text[]),
+              CAST(:businesses AS text[])) AS wanted (account, provider_id, business_id)
     ON known.account = wanted.account AND known.provider_id = wanted.provider_id
+   AND known.business_id = wanted.business_id
 """
 )
 _DOUBTFUL = text(
@@ -127,6 +138,11 @@ class Attempt:
     correlation_id: str
     traceparent: str | None
 
+    @property
+    def scope(self) -> str:
+        """The key of what its account is limited by."""
+        return account_scope(self.business_id, self.account)
+
 
 @dataclass(frozen=True, slots=True)
 class IntentFrame:
@@ -166,10 +182,13 @@ async def insert_attempts(
     await session.execute(_INSERT, parameters)
 
 
-async def open_sends(session: AsyncSession, account: str, new: Sequence[NewAttempt]) -> set[str]:
-    """Reserve each (account, from, to); the attempts that got theirs."""
+async def open_sends(
+    session: AsyncSession, channel: Channel, new: Sequence[NewAttempt]
+) -> set[str]:
+    """Reserve each (business, account, from, to); the attempts that got theirs."""
     parameters = {
-        "account": account,
+        "business_id": channel.business_id,
+        "account": channel.account,
         "senders": [a.from_number for a in new],
         "addresses": [a.to_number for a in new],
         "attempts": [a.attempt_id for a in new],
@@ -199,7 +218,12 @@ async def accept(session: AsyncSession, facts: Sequence[tuple[str, str, str]]) -
     """Note acceptances (attempt, provider id, who says so). A fact, true whoever says it."""
     if facts:
         attempts, provider_ids, said_by = (list(column) for column in zip(*facts, strict=True))
-        parameters = {"attempts": attempts, "provider_ids": provider_ids, "said_by": said_by}
+        parameters = {
+            "attempts": attempts,
+            "provider_ids": provider_ids,
+            "said_by": said_by,
+            "befores": before(ATTEMPT_NEXT, "accepted"),
+        }
         await session.execute(_ACCEPT, parameters)
 
 
@@ -209,7 +233,7 @@ async def settle(
     *,
     said_by: str,
 ) -> set[str]:
-    """Move open attempts (attempt, state, code, reason); those that were still open."""
+    """Move open attempts (attempt, state, code, reason); those that might still go there."""
     if not results:
         return set()
     attempts, states, codes, reasons = (list(column) for column in zip(*results, strict=True))
@@ -219,22 +243,31 @@ async def settle(
         "codes": codes,
         "reasons": reasons,
         "said_by": said_by,
+        "befores": [earlier for earlier, _ in _DECISIONS],
+        "afters": [later for _, later in _DECISIONS],
     }
     return set((await session.execute(_SETTLE, parameters)).scalars())
 
 
 async def bind(
-    session: AsyncSession, bindings: Sequence[tuple[str, str, str, str]]
+    session: AsyncSession, bindings: Sequence[tuple[Attempt, str]]
 ) -> dict[tuple[str, str], str]:
-    """Bind provider calls (account, provider id, attempt, business); who owns each by now."""
-    accounts, provider_ids, attempts, businesses = (
-        list(column) for column in zip(*bindings, strict=True)
-    )
-    parameters = {"accounts": accounts, "provider_ids": provider_ids}
-    new = parameters | {"attempts": attempts, "businesses": businesses}
+    """Bind provider calls (attempt, provider id); who owns each (scope, provider id) by now.
+
+    INVARIANT I6: within its business and account, a provider id is one attempt's.
+    """
+    parameters = {
+        "accounts": [attempt.account for attempt, _ in bindings],
+        "provider_ids": [provider_id for _, provider_id in bindings],
+        "businesses": [attempt.business_id for attempt, _ in bindings],
+    }
+    new = parameters | {"attempts": [attempt.attempt_id for attempt, _ in bindings]}
     await session.execute(_BIND, new)
     rows = await session.execute(_BOUND, parameters)
-    return {(row.account, row.provider_id): row.attempt_id for row in rows}
+    return {
+        (account_scope(row.business_id, row.account), row.provider_id): row.attempt_id
+        for row in rows
+    }
 
 
 async def doubtful(session: AsyncSession, *, grace: float, batch: int) -> list[str]:

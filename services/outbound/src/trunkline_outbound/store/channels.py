@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import text
@@ -12,6 +13,7 @@ from trunkline_common.contracts.api import (
     BusinessSettingsChanged,
     ChannelChanged,
 )
+from trunkline_common.ids import account_scope
 
 _BUSINESS = text(
     """
@@ -30,17 +32,19 @@ ON CONFLICT (business_id) DO UPDATE
  WHERE businesses.version < excluded.version
 """
 )
-# Only the whole state of an aggregate may be dropped by its version.
+# Only the whole state of an aggregate may be dropped by its version. A change lifts the hold: it
+# may be the very repair that the hold was waiting for.
 _CHANNEL = text(
     """
 INSERT INTO channels (channel_id, business_id, kind, version, account, senders, key_id, sealed,
-                      per_second, concurrent, enabled)
+                      per_second, concurrent, enabled, changed_at)
 VALUES (:channel_id, :business_id, :kind, :version, :account, CAST(:senders AS text[]), :key_id,
-        :sealed, :per_second, :concurrent, :enabled)
+        :sealed, :per_second, :concurrent, :enabled, clock_timestamp())
 ON CONFLICT (channel_id) DO UPDATE
    SET version = excluded.version, account = excluded.account, senders = excluded.senders,
        key_id = excluded.key_id, sealed = excluded.sealed, per_second = excluded.per_second,
-       concurrent = excluded.concurrent, enabled = excluded.enabled
+       concurrent = excluded.concurrent, enabled = excluded.enabled,
+       held_until = '-infinity', changed_at = excluded.changed_at
  WHERE channels.version < excluded.version AND channels.business_id = excluded.business_id
 RETURNING channel_id
 """
@@ -48,10 +52,40 @@ RETURNING channel_id
 _GET = text(
     """
 SELECT channel_id, business_id, kind, version, account, senders, key_id, sealed, per_second,
-       concurrent, enabled
+       concurrent, enabled, held_until > clock_timestamp() AS is_held,
+       held_until <> '-infinity' AS is_doubted
   FROM channels WHERE channel_id = :channel_id AND business_id = :business_id
 """
 )
+# An answer to what the account was before its last change says nothing of what it is now.
+_HOLD = text(
+    """
+UPDATE channels SET held_until = clock_timestamp() + make_interval(secs => :seconds)
+ WHERE held_until <= clock_timestamp() AND channel_id IN (
+       SELECT channels.channel_id FROM channels JOIN attempts USING (channel_id)
+        WHERE attempts.attempt_id = ANY (CAST(:attempts AS text[]))
+          AND channels.changed_at <= attempts.intent_at
+        ORDER BY channels.channel_id FOR NO KEY UPDATE OF channels)
+RETURNING channel_id
+"""
+)
+_TRY = text(
+    """
+UPDATE channels SET held_until = clock_timestamp() + make_interval(secs => :seconds)
+ WHERE channel_id = :channel_id AND held_until <= clock_timestamp()
+   AND held_until <> '-infinity'
+RETURNING channel_id
+"""
+)
+_TRUST = text(
+    """
+UPDATE channels SET held_until = '-infinity' WHERE channel_id IN (
+       SELECT channel_id FROM channels
+        WHERE channel_id = ANY (CAST(:channels AS text[])) AND held_until <> '-infinity'
+        ORDER BY channel_id FOR NO KEY UPDATE)
+"""
+)
+HOLD_SECONDS = 60.0
 
 _KNOWN = text(
     """
@@ -63,7 +97,10 @@ SELECT EXISTS (SELECT FROM channels
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """A business's account with a provider. `per_second` is what the account allows."""
+    """A business's account with a provider. `per_second` is what the account allows.
+
+    `is_doubted`: it was refused and nothing was accepted since; `is_held`: not to be tried now.
+    """
 
     channel_id: str
     business_id: str
@@ -76,6 +113,13 @@ class Channel:
     per_second: float
     concurrent: int
     enabled: bool
+    is_held: bool = False
+    is_doubted: bool = False
+
+    @property
+    def scope(self) -> str:
+        """The key of its room and of its pace."""
+        return account_scope(self.business_id, self.account)
 
 
 async def upsert_business(session: AsyncSession, event: BusinessCreated) -> None:
@@ -125,3 +169,21 @@ async def is_known(session: AsyncSession, channel_id: str, *, business_id: str) 
     """Whether this business has such a channel, enabled or not."""
     parameters = {"channel_id": channel_id, "business_id": business_id}
     return bool((await session.execute(_KNOWN, parameters)).scalar())
+
+
+async def hold(session: AsyncSession, attempt_ids: Sequence[str]) -> list[str]:
+    """Hold the channels whose configuration was refused to these attempts; those newly held."""
+    parameters = {"attempts": list(attempt_ids), "seconds": HOLD_SECONDS}
+    return list((await session.execute(_HOLD, parameters)).scalars())
+
+
+async def take_trial(session: AsyncSession, channel_id: str) -> bool:
+    """Whether one request may go now, to see if a held channel is right again; one a hold."""
+    parameters = {"channel_id": channel_id, "seconds": HOLD_SECONDS}
+    return (await session.execute(_TRY, parameters)).first() is not None
+
+
+async def trust(session: AsyncSession, channel_ids: Sequence[str]) -> None:
+    """Lift the holds of channels that the provider has just accepted something from."""
+    if channel_ids:
+        await session.execute(_TRUST, {"channels": list(channel_ids)})

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from trunkline_outbound.domain.states import JOB_NEXT, RESTATED_JOB, steps
 from trunkline_outbound.store.claims import Claim
+
+_STEPS = [*steps(JOB_NEXT), *((state, state) for state in sorted(RESTATED_JOB))]
 
 _PICK_RANGE = text(
     """
@@ -62,26 +65,32 @@ UPDATE jobs SET state = 'skipped', claim_id = NULL, reason = skipped.reason,
 )
 _LOCK = text(
     """
-SELECT jobs.run_id, jobs.seq, jobs.state, jobs.open_attempt, jobs.attempts, jobs.outcome
+SELECT jobs.run_id, jobs.seq, jobs.state, jobs.open_attempt, jobs.attempts, jobs.misses,
+       jobs.outcome
   FROM jobs
   JOIN unnest(CAST(:run_ids AS text[]), CAST(:seqs AS bigint[])) AS wanted (run_id, seq)
     ON jobs.run_id = wanted.run_id AND jobs.seq = wanted.seq
  ORDER BY jobs.run_id, jobs.seq FOR NO KEY UPDATE OF jobs
 """
 )
-# INVARIANT: a decision of an attempt moves the job only while that attempt is the job's open one.
+# INVARIANT: a decision of an attempt moves the job only while that attempt is the job's open one,
+# and only along the protocol's table. An attempt that never became a call is given back.
 _MOVE = text(
     """
 UPDATE jobs SET state = move.state, claim_id = NULL, due_at = move.due_at,
        open_attempt = CASE WHEN move.state = 'waiting' THEN NULL ELSE jobs.open_attempt END,
-       outcome = move.outcome, reason = move.reason, changed_at = clock_timestamp()
+       outcome = move.outcome, reason = move.reason, changed_at = clock_timestamp(),
+       attempts = jobs.attempts - CASE WHEN move.gives_back THEN 1 ELSE 0 END,
+       misses = CASE WHEN move.gives_back THEN jobs.misses + 1
+                     WHEN move.state = 'accepted' THEN 0 ELSE jobs.misses END
   FROM unnest(CAST(:run_ids AS text[]), CAST(:seqs AS bigint[]), CAST(:attempts AS text[]),
               CAST(:states AS text[]), CAST(:due_ats AS timestamptz[]),
-              CAST(:outcomes AS text[]), CAST(:reasons AS text[]))
-       AS move (run_id, seq, attempt_id, state, due_at, outcome, reason)
+              CAST(:outcomes AS text[]), CAST(:reasons AS text[]), CAST(:give_backs AS boolean[]))
+       AS move (run_id, seq, attempt_id, state, due_at, outcome, reason, gives_back)
  WHERE jobs.run_id = move.run_id AND jobs.seq = move.seq
    AND jobs.open_attempt = move.attempt_id
-   AND jobs.state = ANY (CAST(:from_states AS text[]))
+   AND (jobs.state, move.state) IN (
+       SELECT * FROM unnest(CAST(:befores AS text[]), CAST(:afters AS text[])))
 RETURNING jobs.run_id, jobs.seq, jobs.contact_id, jobs.business_id, jobs.state, jobs.outcome,
           jobs.reason
 """
@@ -131,12 +140,13 @@ class LockedJob:
     state: str
     open_attempt: str | None
     attempts: int
+    misses: int
     outcome: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """What an attempt decides about its job."""
+    """What an attempt decides about its job. `gives_back`: it does not count as an attempt."""
 
     run_id: str
     seq: int
@@ -145,6 +155,7 @@ class Move:
     reason: str
     outcome: str | None = None
     due_at: datetime | None = None
+    gives_back: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,11 +233,12 @@ async def lock_jobs(
 
 
 async def move(
-    session: AsyncSession, moves: Sequence[Move], *, from_states: Sequence[str]
+    session: AsyncSession, moves: Sequence[Move], *, only_from: Collection[str] | None = None
 ) -> list[MovedJob]:
-    """Apply what attempts decided, where each is still its job's open one."""
+    """Apply what attempts decided, where each is still its job's open one and may go there."""
     if not moves:
         return []
+    allowed = [(a, b) for a, b in _STEPS if only_from is None or a in only_from]
     parameters = {
         "run_ids": [m.run_id for m in moves],
         "seqs": [m.seq for m in moves],
@@ -235,7 +247,9 @@ async def move(
         "due_ats": [m.due_at for m in moves],
         "outcomes": [m.outcome for m in moves],
         "reasons": [m.reason for m in moves],
-        "from_states": list(from_states),
+        "give_backs": [m.gives_back for m in moves],
+        "befores": [earlier for earlier, _ in allowed],
+        "afters": [later for _, later in allowed],
     }
     return [MovedJob(*row) for row in await session.execute(_MOVE, parameters)]
 

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from trunkline_outbound.store import channels
+from trunkline_outbound.store.channels import Channel
+
 UNLIMITED = 2_000_000_000
 _CAP = text(
     """
@@ -17,26 +20,27 @@ ON CONFLICT (kind, id) DO UPDATE SET cap = excluded.cap WHERE limits.cap <> excl
 _ROOM = text(
     """
 SELECT min(cap - in_use) FROM limits
- WHERE (kind = 'account' AND id = :account) OR (kind = 'run' AND id = :run_id)
+ WHERE (kind = 'account' AND id = :scope) OR (kind = 'run' AND id = :run_id)
 """
 )
 _LOCK = text(
     """
 SELECT cap - in_use FROM limits
- WHERE (kind = 'account' AND id = :account) OR (kind = 'run' AND id = :run_id)
+ WHERE (kind = 'account' AND id = :scope) OR (kind = 'run' AND id = :run_id)
  ORDER BY kind, id FOR NO KEY UPDATE
 """
 )
+# The column `account` holds the scope; it has its name from the first version.
 _TAKE = text(
     """
 WITH taken AS (
     INSERT INTO slots (attempt_id, run_id, account)
-    SELECT attempt_id, :run_id, :account
+    SELECT attempt_id, :run_id, :scope
       FROM unnest(CAST(:attempts AS text[])) AS attempt_id
     RETURNING 1
 )
 UPDATE limits SET in_use = in_use + (SELECT count(*) FROM taken)
- WHERE (kind = 'account' AND id = :account) OR (kind = 'run' AND id = :run_id)
+ WHERE (kind = 'account' AND id = :scope) OR (kind = 'run' AND id = :run_id)
 """
 )
 _FREE = text(
@@ -72,26 +76,34 @@ async def set_cap(session: AsyncSession, kind: str, limit_id: str, cap: int | No
     await session.execute(_CAP, {"kind": kind, "id": limit_id, "cap": bound})
 
 
-async def room(session: AsyncSession, *, account: str, run_id: str) -> int | None:
+async def room(session: AsyncSession, *, channel: Channel, run_id: str) -> int | None:
     """How many more may go, read without a lock; None without any limit."""
+    if channel.is_held:
+        return 0
     value: int | None = (
-        await session.execute(_ROOM, {"account": account, "run_id": run_id})
+        await session.execute(_ROOM, {"scope": channel.scope, "run_id": run_id})
     ).scalar()
     return value
 
 
-async def lock_room(session: AsyncSession, *, account: str, run_id: str) -> int | None:
-    """How many more may go, until the transaction ends; None without any limit."""
-    rows = (await session.execute(_LOCK, {"account": account, "run_id": run_id})).scalars()
-    return min(rows, default=None)
+async def lock_room(session: AsyncSession, *, channel: Channel, run_id: str) -> int | None:
+    """How many more may go, until the transaction ends; None without any limit.
+
+    Of a channel that was refused one at a time may, and only once a hold.
+    """
+    if channel.is_doubted and not await channels.take_trial(session, channel.channel_id):
+        return 0
+    rows = await session.execute(_LOCK, {"scope": channel.scope, "run_id": run_id})
+    trial = [1] if channel.is_doubted else []
+    return min([*rows.scalars(), *trial], default=None)
 
 
 async def take(
-    session: AsyncSession, attempt_ids: Sequence[str], *, account: str, run_id: str
+    session: AsyncSession, attempt_ids: Sequence[str], *, scope: str, run_id: str
 ) -> None:
     """Take a slot for each attempt; the limits are locked and have the room."""
     if attempt_ids:
-        parameters = {"attempts": list(attempt_ids), "account": account, "run_id": run_id}
+        parameters = {"attempts": list(attempt_ids), "scope": scope, "run_id": run_id}
         await session.execute(_TAKE, parameters)
 
 

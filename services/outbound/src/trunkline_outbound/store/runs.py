@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from trunkline_common.contracts.api import RunContent, RunPolicy, RunRequested
 from trunkline_common.db import pace
+from trunkline_outbound.domain.states import RUN_NEXT, before
 
 _INSERT = text(
     """
@@ -84,7 +85,13 @@ UPDATE runs
                          ELSE started_at END,
        ended_at = CASE WHEN :state IN ('completed', 'cancelled', 'failed')
                        THEN clock_timestamp() END
- WHERE run_id = :run_id
+ WHERE run_id = :run_id AND state = ANY (CAST(:befores AS text[]))
+"""
+)
+_NEXT_VERSION = text(
+    """
+UPDATE runs SET progress_version = progress_version + 1 WHERE run_id = :run_id
+RETURNING progress_version
 """
 )
 _ADVANCE = text("UPDATE cursors SET next_seq = :next_seq WHERE run_id = :run_id")
@@ -223,8 +230,14 @@ async def hopeless(session: AsyncSession, *, seconds: float) -> Sequence[str]:
 async def set_state(
     session: AsyncSession, run_id: str, state: str, *, reason: str | None = None
 ) -> None:
-    """Move a run; its cursor is locked by the caller."""
-    await session.execute(_SET_STATE, {"run_id": run_id, "state": state, "reason": reason})
+    """Move a run to a state that may follow its own; its cursor is locked by the caller."""
+    parameters = {"run_id": run_id, "state": state, "reason": reason}
+    await session.execute(_SET_STATE, parameters | {"befores": before(RUN_NEXT, state)})
+
+
+async def next_version(session: AsyncSession, run_id: str) -> int:
+    """The version of what is told of a run next: greater than every one before, and taken."""
+    return int((await session.execute(_NEXT_VERSION, {"run_id": run_id})).scalar_one())
 
 
 async def advance(session: AsyncSession, run_id: str, next_seq: int) -> None:

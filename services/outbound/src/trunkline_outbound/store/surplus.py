@@ -60,21 +60,23 @@ RETURNING attempt_id
 _PICK = text(
     """
 WITH due AS (
-    SELECT account, provider_id FROM surplus_calls
+    SELECT business_id, account, provider_id FROM surplus_calls
      WHERE result IS NULL AND try_at <= clock_timestamp()
      ORDER BY try_at LIMIT :batch FOR NO KEY UPDATE SKIP LOCKED)
 UPDATE surplus_calls SET tries = tries + 1,
        try_at = clock_timestamp() + make_interval(secs => least(power(2, tries), 60)),
        result = CASE WHEN tries > 10 THEN 'given_up' END
-  FROM due WHERE surplus_calls.account = due.account
+  FROM due WHERE surplus_calls.business_id = due.business_id
+             AND surplus_calls.account = due.account
              AND surplus_calls.provider_id = due.provider_id
-RETURNING attempt_id, business_id, channel_id, surplus_calls.account, surplus_calls.provider_id
+RETURNING attempt_id, surplus_calls.business_id, channel_id, surplus_calls.account,
+          surplus_calls.provider_id
 """
 )
 _SETTLE = text(
     """
 UPDATE surplus_calls SET result = :result
- WHERE account = :account AND provider_id = :provider_id
+ WHERE business_id = :business_id AND account = :account AND provider_id = :provider_id
 """
 )
 
@@ -125,7 +127,12 @@ async def pick(session: AsyncSession, *, batch: int) -> list[LiveCall]:
     return [LiveCall(*row) for row in await session.execute(_PICK, {"batch": batch})]
 
 
-async def settle(session: AsyncSession, account: str, provider_id: str, result: str) -> None:
+async def settle(session: AsyncSession, call: LiveCall, result: str) -> None:
     """Note what came of it."""
-    parameters = {"account": account, "provider_id": provider_id, "result": result}
+    parameters = {
+        "business_id": call.business_id,
+        "account": call.account,
+        "provider_id": call.provider_id,
+        "result": result,
+    }
     await session.execute(_SETTLE, parameters)

@@ -1,13 +1,13 @@
 """Cancelled runs: a gate for each, and messages that were stopped by one.
 
 Revision ID: 0010
-Revises: 0001
+Revises: 0002
 """
 
 from alembic import op
 
 revision = "0010"
-down_revision = "0001"
+down_revision = "0002"
 branch_labels = None
 depends_on = None
 

@@ -1,13 +1,13 @@
 """Controls: a step for every change of a run's state, and what a cancel answered.
 
 Revision ID: 0010
-Revises: 0001
+Revises: 0002
 """
 
 from alembic import op
 
 revision = "0010"
-down_revision = "0001"
+down_revision = "0002"
 branch_labels = None
 depends_on = None
 

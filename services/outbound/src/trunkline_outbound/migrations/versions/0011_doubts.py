@@ -34,7 +34,7 @@ CREATE TABLE surplus_calls (
     tries       integer NOT NULL DEFAULT 0,
     try_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
     result      text,
-    PRIMARY KEY (account, provider_id)
+    PRIMARY KEY (business_id, account, provider_id)
 );
 CREATE INDEX surplus_calls_open ON surplus_calls (try_at) WHERE result IS NULL;
 

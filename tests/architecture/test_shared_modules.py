@@ -58,6 +58,7 @@ MODULES = [
     "settings",
     "telemetry",
     "telemetry.correlation",
+    "telemetry.exceptions",
     "telemetry.logs",
     "telemetry.redaction",
     "telemetry.traces",

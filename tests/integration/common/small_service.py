@@ -8,8 +8,11 @@ from typing import Final
 
 from fastapi import APIRouter
 from pydantic_settings import SettingsConfigDict
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 from tests.integration.common.parts import SHORT, progressed, write_effect
 
+from trunkline_common.contracts import Envelope
 from trunkline_common.contracts.outbound import RunProgressed
 from trunkline_common.db import outbox, transaction
 from trunkline_common.db.outbox import Fact
@@ -25,6 +28,16 @@ from trunkline_common.processes import (
     serve,
 )
 from trunkline_common.settings import ServiceSettings
+
+PRIVATE: Final = "Anna Lindqvist, +4915112345678, your lenses are ready"
+_REFUSED: Final = text("INSERT INTO effects (run_id, event_id, note) VALUES ('r', 'e', :note)")
+
+
+async def write_or_fail(session: AsyncSession, envelope: Envelope[RunProgressed]) -> None:
+    """The effect; of one run only an error of the database, which knows what was in the row."""
+    if envelope.event.run_id == "run_refused":
+        await session.execute(_REFUSED, {"note": PRIVATE})
+    await write_effect(session, envelope)
 
 
 class Settings(ServiceSettings):
@@ -48,6 +61,11 @@ def routes(runtime: Runtime[Settings]) -> Sequence[APIRouter]:
     async def broken() -> None:
         raise ZeroDivisionError
 
+    @router.get("/refused")
+    async def refused() -> None:
+        async with transaction(runtime.database) as session:
+            await session.execute(_REFUSED, {"note": PRIVATE})
+
     return [router]
 
 
@@ -59,7 +77,7 @@ SERVICE: Final = Service(
     routes=routes,
     processes=(
         serve(),
-        consume({SHORT: {RunProgressed: write_effect}}),
+        consume({SHORT: {RunProgressed: write_or_fail}}),
         relay(),
         Process[Settings]("schedule", "prune", prune, scheduler=True),
     ),

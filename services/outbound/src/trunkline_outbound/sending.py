@@ -8,19 +8,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from opentelemetry import trace
 from opentelemetry.trace import SpanKind
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from trunkline_common.callbacks import callback_token
 from trunkline_common.sealing import Sealer
+from trunkline_common.telemetry import current_span
 from trunkline_outbound.domain.classification import Result
 from trunkline_outbound.gateways.voice import CallOrder, VoiceGateway
 from trunkline_outbound.store.attempts import NewAttempt
 from trunkline_outbound.store.channels import Channel
 from trunkline_outbound.store.runs import Run
 
-_tracer = trace.get_tracer("trunkline_outbound")
 _propagator = TraceContextTextMapPropagator()
 
 
@@ -54,7 +53,7 @@ class CallSender:
         if not may_send():
             return Result("not_sent", reason="not_sent_in_time")
         parent = _propagator.extract({"traceparent": departure.attempt.traceparent or ""})
-        with _tracer.start_as_current_span(
+        with current_span(
             "POST Calls",
             context=parent,
             kind=SpanKind.CLIENT,

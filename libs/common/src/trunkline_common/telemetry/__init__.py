@@ -13,12 +13,15 @@ from trunkline_common.telemetry.correlation import (
     current_correlation_id,
     new_correlation_id,
 )
+from trunkline_common.telemetry.exceptions import named, shown, told
 from trunkline_common.telemetry.logs import setup_logs
 from trunkline_common.telemetry.redaction import redact
 from trunkline_common.telemetry.traces import (
     context_of,
+    current_span,
     flush_traces,
     link_to,
+    note_error,
     setup_traces,
     span,
     traceparent,
@@ -59,11 +62,16 @@ __all__ = [
     "correlated",
     "correlation_id",
     "current_correlation_id",
+    "current_span",
     "link_to",
+    "named",
     "new_correlation_id",
+    "note_error",
     "redact",
     "setup",
+    "shown",
     "span",
+    "told",
     "traceparent",
     "tracer",
 ]

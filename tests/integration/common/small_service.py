@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from fastapi import APIRouter
 from pydantic_settings import SettingsConfigDict
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
-from tests.integration.common.parts import SHORT, progressed, write_effect
+from tests.integration.common.parts import SHORT, applied, progressed, write_effect
 
 from trunkline_common.contracts import Envelope
 from trunkline_common.contracts.outbound import RunProgressed
@@ -28,6 +29,7 @@ from trunkline_common.processes import (
     serve,
 )
 from trunkline_common.settings import ServiceSettings
+from trunkline_common.testing import eventually
 
 PRIVATE: Final = "Anna Lindqvist, +4915112345678, your lenses are ready"
 _REFUSED: Final = text("INSERT INTO effects (run_id, event_id, note) VALUES ('r', 'e', :note)")
@@ -38,6 +40,12 @@ async def write_or_fail(session: AsyncSession, envelope: Envelope[RunProgressed]
     if envelope.event.run_id == "run_refused":
         await session.execute(_REFUSED, {"note": PRIVATE})
     await write_effect(session, envelope)
+
+
+async def linger(runtime: Runtime[Settings]) -> None:
+    """Something slow to drain: it ends once the test has written `run_let_go`."""
+    await runtime.stop.wait()
+    await eventually(lambda: applied(runtime.database, "run_let_go"), 20)
 
 
 class Settings(ServiceSettings):
@@ -83,5 +91,8 @@ SERVICE: Final = Service(
     ),
 )
 
+LINGER: Final = Process[Settings]("linger", "drain slowly", linger)  # no part of `all`
+
 if __name__ == "__main__":
-    sys.exit(run_service(SERVICE, sys.argv[1:]))
+    lingering = replace(SERVICE, processes=(*SERVICE.processes, LINGER))
+    sys.exit(run_service(lingering if "linger" in sys.argv else SERVICE, sys.argv[1:]))

@@ -108,7 +108,8 @@ def _chosen(service: Service[S], command: str, *, schedulers: bool) -> tuple[str
 async def _run(
     service: Service[S], settings: S, chosen: tuple[str, ...], telemetry: Telemetry
 ) -> None:
-    stop, health = Stop(), Health()
+    stop = Stop()
+    health = Health(draining=stop.is_set)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     application = f"trunkline_{service.name}:{telemetry.process}"

@@ -51,6 +51,7 @@ MODULES = [
     "outcomes",
     "processes",
     "processes.command",
+    "processes.leading",
     "processes.parts",
     "processes.runtime",
     "schemas",

@@ -35,7 +35,8 @@ class Runtime(Generic[S]):
 class Process(Generic[S]):
     """One part of a service that can run by itself; `run` returns soon after `runtime.stop`.
 
-    A `scheduler` is skipped where `ENABLE_SCHEDULERS=false`. One that `needs_broker` makes the OS
+    A `scheduler` is skipped where `ENABLE_SCHEDULERS=false`, and of all replicas that run it one
+    ticks: `run` is called with a runtime that stops when its lease is lost. One that `needs_broker` makes the OS
     process unready without it.
     """
 

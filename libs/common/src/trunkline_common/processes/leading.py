@@ -11,8 +11,8 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Awaitable, Callable
-from typing import Final
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
 
 from prometheus_client import Gauge
 
@@ -29,6 +29,8 @@ MARGIN_SECONDS: Final = 4.0  # for the ticks under way to end in
 
 LEADS = Gauge("trunkline_scheduler_leads", "Whether this process holds the lease", ["process"])
 
+Work = Callable[[Stop], Coroutine[Any, Any, None]]
+
 
 class Leader:
     """One process's claim to be the one that ticks."""
@@ -40,7 +42,7 @@ class Leader:
         self._owner = f"{socket.gethostname()}:{os.getpid()}:{os.urandom(4).hex()}"
         self._until = 0.0  # trusted so long, on the monotonic clock
 
-    async def run(self, work: Callable[[Stop], Awaitable[None]]) -> None:
+    async def run(self, work: Work) -> None:
         """Run `work` while the lease is ours, again and again, until `stop`."""
         waiting = False
         while not self._stop.is_set():
@@ -52,7 +54,7 @@ class Leader:
                 log.info("scheduler.waits", extra={"part": self._name})
             await self._stop.wait(RENEW_SECONDS)
 
-    async def _lead(self, work: Callable[[Stop], Awaitable[None]]) -> None:
+    async def _lead(self, work: Work) -> None:
         log.info("scheduler.leads", extra={"part": self._name})
         LEADS.labels(self._name).set(1)
         end = Stop()
@@ -89,7 +91,7 @@ class Leader:
                 token = await leases.take(
                     session, self._name, owner=self._owner, seconds=LEASE_SECONDS
                 )
-        except Exception as error:  # the database is away: what is trusted stays so to its end
+        except Exception as error:  # noqa: BLE001 - away: what is trusted stays so to its end
             log.warning("scheduler.lease_unknown", extra={"error": error})
             return False
         self._until = 0.0 if token is None else began + LEASE_SECONDS - 2 * MARGIN_SECONDS
@@ -99,5 +101,5 @@ class Leader:
         try:
             async with asyncio.timeout(MARGIN_SECONDS), transaction(self._database) as session:
                 await leases.release(session, self._name, owner=self._owner)
-        except Exception as error:  # then it runs out by itself
+        except Exception as error:  # noqa: BLE001 - then it runs out by itself
             log.warning("scheduler.lease_unknown", extra={"error": error})

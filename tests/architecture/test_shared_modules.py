@@ -13,6 +13,7 @@ MODULES = [
     "broker.consumer",
     "broker.dead_letters",
     "broker.declare",
+    "broker.declaring",
     "broker.envelope",
     "broker.hints",
     "broker.management",

@@ -12,6 +12,7 @@ from sqlalchemy import text
 from tests.integration.common.parts import SHORT, applied, declared, progressed, unsent, wire
 from tests.integration.common.started import Started, started
 
+from trunkline_common.broker.declaring import COMMAND
 from trunkline_common.contracts.outbound import RunProgressed
 from trunkline_common.db import Database, outbox, transaction
 from trunkline_common.db.outbox import Fact
@@ -179,7 +180,7 @@ async def test_drift_is_refused_with_the_queue_the_argument_and_the_command(
         async with broker.channel() as channel:
             await channel.queue_delete(SHORT.name)
     assert "queue tests.short: x-" in said
-    assert "make topology" in said
+    assert f"delete it, then run `{COMMAND}`" in said
     assert "Traceback" not in said
 
 

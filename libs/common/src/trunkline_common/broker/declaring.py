@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import sys
 from collections.abc import Awaitable, Callable
 
 from aio_pika.abc import AbstractChannel, AbstractConnection
@@ -37,7 +36,8 @@ from trunkline_common.topology import (
     queues_of,
 )
 
-MEND = "arguments cannot be changed in place: drain it, delete it, and run `make topology`"
+COMMAND = "python -m trunkline_common.broker.declare AMQP_URL"
+MEND = f"arguments cannot be changed in place: let it drain, delete it, then run `{COMMAND}`"
 _INEQUIVALENT = re.compile(
     r"inequivalent arg '(?P<argument>[^']+)' for (?P<what>\w+) '(?P<name>[^']+)'.*?"
     r"received (?:the value )?(?P<expected>.+?) but current is (?P<actual>.+)$"
@@ -120,7 +120,7 @@ async def _attempt(
             async with asyncio.timeout(CALL_SECONDS):
                 await _declaring(thing, passive=passive)(channel)
         except ChannelNotFoundEntity:
-            raise Drift(f"{what} is missing; run `make topology`") from None
+            raise Drift(f"{what} is missing; run `{COMMAND}`") from None
         except ChannelPreconditionFailed as error:
             raise Drift(f"{what}: {_difference(str(error))}; {MEND}") from None
         except (AMQPError, OSError, TimeoutError, RuntimeError) as error:
@@ -134,20 +134,3 @@ def _difference(said: str) -> str:
         return said
     expected, actual = found["expected"].strip(" '"), found["actual"].strip(" '")
     return f"{found['argument']} should be {expected} and is {actual}"
-
-
-def main(argv: list[str]) -> int:
-    """Declare everything on the broker of this URL."""
-    if len(argv) != 1:
-        sys.stderr.write("usage: python -m trunkline_common.broker.declare AMQP_URL\n")
-        return 2
-    try:
-        asyncio.run(declare(argv[0]))
-    except (Drift, BrokerLost) as error:
-        sys.stderr.write(f"topology: {error}\n")
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.architecture.sources import module_name, programs
 
-LINES = 5_000  # the alarm: what is this large has begun to hold what it should not
+LINES = 5_400  # the alarm: what is this large has begun to hold what it should not
 
 MODULES = [
     "broker",
@@ -62,6 +62,7 @@ MODULES = [
     "telemetry.correlation",
     "telemetry.exceptions",
     "telemetry.logs",
+    "telemetry.metrics",
     "telemetry.redaction",
     "telemetry.traces",
     "testing",

@@ -61,7 +61,8 @@ def run_service(service: Service[S], argv: Sequence[str] | None = None) -> int:
         command,
         log_level=shared.log_level,
         spans_dir=shared.trunkline_spans_dir,
-        otlp=shared.otel_exporter_otlp_endpoint is not None,
+        otlp_traces=shared.otlp_traces,
+        otlp_metrics=shared.otlp_metrics,
     ) as telemetry:
         try:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -38,7 +38,18 @@ class FileSpanExporter(SpanExporter):
         return SpanExportResult.SUCCESS
 
 
-def setup_traces(service: str, process: str, *, spans_dir: str | None, otlp: bool) -> None:
+def resource_of(service: str, process: str) -> Resource:
+    """This OS process, as a collector tells it from others."""
+    return Resource.create(
+        {
+            "service.namespace": "trunkline",
+            "service.name": f"trunkline-{service}",
+            "service.instance.id": f"{process}-{os.getpid()}",
+        }
+    )
+
+
+def setup_traces(service: str, resource: Resource, *, spans_dir: str | None, otlp: bool) -> None:
     """Install the exporters of this OS process; without any, spans cost next to nothing."""
     exporters: list[SpanExporter] = []
     if otlp:
@@ -50,15 +61,7 @@ def setup_traces(service: str, process: str, *, spans_dir: str | None, otlp: boo
         exporters.append(FileSpanExporter(Path(spans_dir), service))
     if not exporters:
         return
-    provider = TracerProvider(
-        resource=Resource.create(
-            {
-                "service.namespace": "trunkline",
-                "service.name": f"trunkline-{service}",
-                "service.instance.id": f"{process}-{os.getpid()}",
-            }
-        )
-    )
+    provider = TracerProvider(resource=resource)
     for exporter in exporters:
         provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=500))
     trace.set_tracer_provider(provider)

@@ -148,13 +148,13 @@ def span(service: str, name: str, trace: str = "call", **about: object) -> Span:
 
 SENT = {"trunkline.attempt_id": "att_1"}
 CALL_WAY = (
-    span("api", "POST /v1/runs/{run_id}/start", "run"),
+    span("api", "POST /runs/{run_id}/start", "run"),
     span("outbound", "POST Calls", **SENT),
-    span("api", "POST /callbacks/twilio/{channel_id}/{run_id}/{attempt_id}/{token}/status"),
+    span("api", "POST /twilio/{channel_id}/{run_id}/{attempt_id}/{token}/status"),
     span("outbound", "process trunkline.api:call.status_reported.v1:outbound.callbacks"),
 )
 MESSAGE_WAY = (
-    span("api", "POST /v1/runs/{run_id}/start", "run"),
+    span("api", "POST /runs/{run_id}/start", "run"),
     span("messaging", "POST messages", **SENT),
     span("outbound", "process trunkline.messaging:message.read.v1:outbound.results"),
 )

@@ -20,7 +20,7 @@ _CALL_WORDS: Final = {
     "canceled": "canceled",
 }
 _NAMED: Final = 5
-_CALLBACK: Final = "POST /callbacks/"
+_CALLBACK: Final = "/twilio/"  # of its route
 _REPORTED: Final = ":call.status_reported."
 
 
@@ -155,10 +155,11 @@ def _voice_way(job: Told, joined: Sequence[Span]) -> dict[str, bool]:
     """Twilio calls back at a URL of ours, so its callbacks are in the very trace of the call."""
     traces = _traces_of(job, "POST Calls", joined)
     back = [span for span in joined if span.trace in traces]
-    callbacks = {s.id for s in back if s.service == "api" and s.name.startswith(_CALLBACK)}
     return {
         "POST Calls": bool(traces),
-        "a callback": bool(callbacks),
+        "a callback": any(
+            s.service == "api" and s.name.startswith("POST") and _CALLBACK in s.name for s in back
+        ),
         "its processing": any(
             s.service == "outbound" and s.name.startswith("process") and _REPORTED in s.name
             for s in back

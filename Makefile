@@ -20,10 +20,10 @@ LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-annotate --no-header --no-emit-package trunkline-common
 
 .PHONY: help install lock demo up down test check lint types unit architecture contracts integration \
-	e2e migrate topology schemas clean
+	e2e migrate topology schemas dead-letters clean
 
 help: ## Print this list
-	@awk -F ':.*## ' '/^[a-z0-9 ]+:.*## /{printf "  make %s\n      %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z0-9 -]+:.*## /{printf "  make %s\n      %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 install: $(STAMP) ## Make .venv and put the locked packages and our own into it
 
@@ -41,11 +41,14 @@ $(STAMP): $(VENV)/bin/uv requirements/dev.txt $(MEMBERS:%=%/pyproject.toml)
 demo: $(STAMP) ## A campaign from end to end, on private servers (CHANNEL=whatsapp for messages)
 	@$(RUN) -m trunkline_dev demo $(if $(CHANNEL),--channel $(CHANNEL))
 
+# Another name than `dev` is another stack, with servers and data of its own.
+NAMED = $(if $(INSTANCE),--instance $(INSTANCE))
+
 up: $(STAMP) ## Start the whole stack to play with (DOCKER=1: with compose)
-	@$(RUN) -m trunkline_dev up $(if $(DOCKER),--docker)
+	@$(RUN) -m trunkline_dev up $(NAMED) $(if $(DOCKER),--docker)
 
 down: $(STAMP) ## Stop it
-	@$(RUN) -m trunkline_dev down $(if $(DOCKER),--docker)
+	@$(RUN) -m trunkline_dev down $(NAMED) $(if $(DOCKER),--docker)
 
 test: $(STAMP) ## Everything that CI runs (BROKERS=all: on every supported RabbitMQ)
 	@$(RUN) -m trunkline_dev test
@@ -57,7 +60,10 @@ lint types unit architecture contracts integration e2e: $(STAMP) ## One suite of
 	@$(RUN) -m trunkline_dev test $@
 
 migrate: $(STAMP) ## Bring the databases of the running stack up to date
-	@$(RUN) -m trunkline_dev migrate
+	@$(RUN) -m trunkline_dev migrate $(NAMED)
+
+dead-letters: $(STAMP) ## What nobody could handle (DO="show --queue Q", DO="replay --id ID", DO="discard --id ID")
+	@$(RUN) -m trunkline_dev dead-letters $(NAMED) $(or $(DO),list)
 
 topology: $(STAMP) ## Write deploy/topology.json from the topology
 	@$(RUN) -m trunkline_dev topology

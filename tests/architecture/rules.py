@@ -175,6 +175,13 @@ def logs_a_number(tree: ast.Module) -> Iterator[str]:
                 yield _at(call, f"{ast.unparse(call.func)} tells {name}")
 
 
+def starts_a_span(tree: ast.Module) -> Iterator[str]:
+    """The SDK would record an exception as it is, and it may say a number, a name or a text."""
+    for call in _calls(tree):
+        if _called(call) in {"start_as_current_span", "record_exception", "use_span"}:
+            yield _at(call, f"{ast.unparse(call.func)}()")
+
+
 def logs_a_sentence(tree: ast.Module) -> Iterator[str]:
     """Rule 14: a log line is a fixed name plus fields."""
     for call in _calls(tree):

@@ -36,6 +36,8 @@ BITES: list[tuple[Rule, str]] = [
     (rules.doubles_or_sleeps, "monkeypatch.setattr(module, 'name', 1)"),
     (rules.doubles_or_sleeps, "def test(mocker): mocker.patch('x')"),
     (rules.logs_a_number, "log.info('call.dialled', extra={'to': call.to_number})"),
+    (rules.starts_a_span, "with tracer.start_as_current_span('POST Calls'): pass"),
+    (rules.starts_a_span, "span.record_exception(error)"),
     (rules.logs_a_sentence, "log.info(f'dialled {call}')"),
     (rules.logs_a_sentence, "log.info('A call was dialled')"),
 ]
@@ -52,6 +54,7 @@ PASSES: list[tuple[Rule, str]] = [
     (rules.has_no_sentence, "'''Where it is.'''\nx = 1"),
     (rules.doubles_or_sleeps, "monkeypatch.setenv('A', 'b')\nawait eventually(fact)"),
     (rules.logs_a_number, "log.info('call.dialled', extra={'to': redact(call.to_number)})"),
+    (rules.starts_a_span, "with current_span('POST Calls'): note_error(span, error)"),
     (rules.logs_a_sentence, "log.info('call.dialled', extra={'attempt': 1})"),
 ]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.architecture.sources import module_name, programs
 
-LINES = 5_000  # the alarm: what is this large has begun to hold what it should not
+LINES = 5_400  # the alarm: what is this large has begun to hold what it should not
 
 MODULES = [
     "broker",
@@ -13,6 +13,7 @@ MODULES = [
     "broker.consumer",
     "broker.dead_letters",
     "broker.declare",
+    "broker.declaring",
     "broker.envelope",
     "broker.hints",
     "broker.management",
@@ -52,6 +53,7 @@ MODULES = [
     "outcomes",
     "processes",
     "processes.command",
+    "processes.leading",
     "processes.parts",
     "processes.runtime",
     "schemas",
@@ -59,7 +61,9 @@ MODULES = [
     "settings",
     "telemetry",
     "telemetry.correlation",
+    "telemetry.exceptions",
     "telemetry.logs",
+    "telemetry.metrics",
     "telemetry.redaction",
     "telemetry.traces",
     "testing",

@@ -17,6 +17,7 @@ COMMITTERS = {
     "libs/common/src/trunkline_common/db/migrate.py",
 }
 FABRIC = "libs/common/src/trunkline_common/topology.py"
+SPANS = "libs/common/src/trunkline_common/telemetry/traces.py"
 
 
 def _services() -> list[Path]:
@@ -53,6 +54,12 @@ def test_a_domain_asks_neither_clock_nor_dice() -> None:
 
 def test_no_phone_number_reaches_a_log_by_its_name() -> None:
     assert not _broken(rules.logs_a_number, list(programs()))
+
+
+def test_a_block_becomes_a_span_where_exceptions_are_redacted() -> None:
+    paths = [path for path in programs() if shown(path) != SPANS]
+
+    assert not _broken(rules.starts_a_span, paths)
 
 
 def test_a_log_line_is_a_fixed_name_and_fields() -> None:

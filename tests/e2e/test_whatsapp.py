@@ -26,5 +26,15 @@ def test_a_whatsapp_run_writes_once_to_each_and_shows_what_was_read(customer: Cu
     def said() -> Counter[str]:
         return witness_of(customer.witnessed("whatsapp")).outcomes
 
-    eventually(lambda: shown() == said(), "same statuses", told=lambda: (shown(), said()))
+    def turns() -> Counter[str]:
+        return Counter(end["outcome"] for end in campaign.ends)
+
+    eventually(
+        lambda: shown() == turns() == said(),
+        "same statuses",
+        told=lambda: (shown(), turns(), said()),
+    )
     assert said().total() == 40
+    # Without a callback each would have stayed `accepted`, and still been done at its horizon.
+    assert said()["read"] > 0
+    assert said()["delivered"] > 0

@@ -14,7 +14,11 @@ from trunkline_common.db import inbox, leases, outbox, pace
 from trunkline_common.db.engine import Database, open_database
 from trunkline_common.testing import databases
 
-EFFECTS = "CREATE TABLE effects (run_id text NOT NULL, event_id text NOT NULL, note text);"
+EFFECTS = """
+CREATE TABLE effects (
+    run_id text NOT NULL, event_id text NOT NULL, note text CHECK (note NOT LIKE '%Anna%')
+);
+"""
 
 
 async def _make(url: str, name: str) -> None:

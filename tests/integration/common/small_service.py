@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from fastapi import APIRouter
 from pydantic_settings import SettingsConfigDict
-from tests.integration.common.parts import SHORT, progressed, write_effect
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+from tests.integration.common.parts import SHORT, applied, progressed, write_effect
 
+from trunkline_common.contracts import Envelope
 from trunkline_common.contracts.outbound import RunProgressed
 from trunkline_common.db import outbox, transaction
 from trunkline_common.db.outbox import Fact
 from trunkline_common.http import Problem, correlation_id
+from trunkline_common.loops import work_loop
 from trunkline_common.processes import (
     Process,
     Runtime,
@@ -25,6 +31,37 @@ from trunkline_common.processes import (
     serve,
 )
 from trunkline_common.settings import ServiceSettings
+from trunkline_common.testing import eventually
+
+PRIVATE: Final = "Anna Lindqvist, +4915112345678, your lenses are ready"
+_REFUSED: Final = text("INSERT INTO effects (run_id, event_id, note) VALUES ('r', 'e', :note)")
+
+
+_TICKED: Final = text("INSERT INTO effects (run_id, event_id) VALUES ('run_tick', :pid)")
+
+
+async def write_or_fail(session: AsyncSession, envelope: Envelope[RunProgressed]) -> None:
+    """The effect; of one run only an error of the database, which knows what was in the row."""
+    if envelope.event.run_id == "run_refused":
+        await session.execute(_REFUSED, {"note": PRIVATE})
+    await write_effect(session, envelope)
+
+
+async def linger(runtime: Runtime[Settings]) -> None:
+    """Something slow to drain: it ends once the test has written `run_let_go`."""
+    await runtime.stop.wait()
+    await eventually(lambda: applied(runtime.database, "run_let_go"), 20)
+
+
+async def tick(runtime: Runtime[Settings]) -> None:
+    """A scheduler whose every tick is a row with its process's number."""
+
+    async def once() -> bool:
+        async with transaction(runtime.database) as session:
+            await session.execute(_TICKED, {"pid": str(os.getpid())})
+        return False
+
+    await work_loop("tick", once, stop=runtime.stop, idle=0.05)
 
 
 class Settings(ServiceSettings):
@@ -48,6 +85,11 @@ def routes(runtime: Runtime[Settings]) -> Sequence[APIRouter]:
     async def broken() -> None:
         raise ZeroDivisionError
 
+    @router.get("/refused")
+    async def refused() -> None:
+        async with transaction(runtime.database) as session:
+            await session.execute(_REFUSED, {"note": PRIVATE})
+
     return [router]
 
 
@@ -59,11 +101,18 @@ SERVICE: Final = Service(
     routes=routes,
     processes=(
         serve(),
-        consume({SHORT: {RunProgressed: write_effect}}),
+        consume({SHORT: {RunProgressed: write_or_fail}}),
         relay(),
         Process[Settings]("schedule", "prune", prune, scheduler=True),
     ),
 )
 
+EXTRA: Final = (  # by name only: no parts of `all`
+    Process[Settings]("linger", "drain slowly", linger),
+    Process[Settings]("tick", "write who ticks", tick, scheduler=True),
+)
+
 if __name__ == "__main__":
-    sys.exit(run_service(SERVICE, sys.argv[1:]))
+    extra = tuple(process for process in EXTRA if process.name in sys.argv)
+    whole = replace(SERVICE, processes=(*SERVICE.processes, *extra))
+    sys.exit(run_service(whole, sys.argv[1:]))

@@ -12,6 +12,7 @@ from sqlalchemy import text
 from tests.integration.common.parts import SHORT, applied, declared, progressed, unsent, wire
 from tests.integration.common.started import Started, started
 
+from trunkline_common.broker.declaring import COMMAND
 from trunkline_common.contracts.outbound import RunProgressed
 from trunkline_common.db import Database, outbox, transaction
 from trunkline_common.db.outbox import Fact
@@ -143,6 +144,25 @@ async def test_sigterm_ends_it_soon_and_well(
     assert not [line for line in service.lines if line["level"] in {"error", "critical"}]
 
 
+async def test_a_draining_process_is_alive_and_not_ready(
+    database: Database, environment: dict[str, str]
+) -> None:
+    async with started("linger", environment) as service:
+        assert (await service.request("GET", "/health/ready"))[0] == 200
+        service.process.send_signal(signal.SIGTERM)
+        await eventually(lambda: says(service, 503, "draining"))
+        assert (await service.request("GET", "/health/live"))[0] == 200
+        assert service.process.returncode is None
+        async with transaction(database) as session:
+            await session.execute(text("INSERT INTO effects VALUES ('run_let_go', 'evt_1')"))
+        assert await service.ended(10) == 0
+
+
+async def says(service: Started, code: int, word: str) -> bool:
+    status, said, _ = await service.request("GET", "/health/ready")
+    return (status, said["status"]) == (code, word)
+
+
 async def test_drift_is_refused_with_the_queue_the_argument_and_the_command(
     broker: Broker, environment: dict[str, str]
 ) -> None:
@@ -160,7 +180,7 @@ async def test_drift_is_refused_with_the_queue_the_argument_and_the_command(
         async with broker.channel() as channel:
             await channel.queue_delete(SHORT.name)
     assert "queue tests.short: x-" in said
-    assert "make topology" in said
+    assert f"delete it, then run `{COMMAND}`" in said
     assert "Traceback" not in said
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import sys
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import pytest
@@ -11,6 +13,7 @@ from tests.integration.common.parts import SHORT, declared, progressed, wire
 from trunkline_common.broker import BrokerLost, Drift, Hints, declare, verify
 from trunkline_common.broker.connect import open_connection
 from trunkline_common.broker.dead_letters import work
+from trunkline_common.broker.declaring import COMMAND
 from trunkline_common.broker.envelope import encode
 from trunkline_common.broker.management import (
     Management,
@@ -46,7 +49,7 @@ async def test_declaring_twice_changes_nothing_and_verifies(broker: Broker) -> N
     [
         ({"x-queue-type": "quorum", "x-max-length": 7}, "queue tests.short: x-"),
         ({"x-queue-type": "classic"}, "queue tests.short: x-"),
-        (None, "queue tests.short is missing; run `make topology`"),
+        (None, f"queue tests.short is missing; run `{COMMAND}`"),
     ],
 )
 async def test_a_queue_that_differs_is_named_with_its_argument(
@@ -61,7 +64,7 @@ async def test_a_queue_that_differs_is_named_with_its_argument(
         with pytest.raises(Drift) as drift:
             await verify(broker.url, "outbound", (SHORT,))
         assert said in str(drift.value)
-        assert "make topology" in str(drift.value)
+        assert f"run `{COMMAND}`" in str(drift.value)
         if arguments:
             assert " should be " in str(drift.value)
             with pytest.raises(Drift):
@@ -69,6 +72,41 @@ async def test_a_queue_that_differs_is_named_with_its_argument(
     finally:
         async with broker.channel() as channel:
             await channel.queue_delete(SHORT.name)
+
+
+async def told_to_run(url: str, said: Drift) -> tuple[int, str]:
+    """Run the very command that a message names; its exit code and what it says."""
+    named = re.search(r"`([^`]+)`", str(said))
+    assert named
+    program, *arguments = [url if word == "AMQP_URL" else word for word in named[1].split()]
+    assert program == "python"
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, *arguments, stderr=asyncio.subprocess.PIPE
+    )
+    async with asyncio.timeout(30):
+        _, errors = await process.communicate()
+    return process.returncode or 0, errors.decode()
+
+
+async def test_the_command_that_the_message_names_mends_it(broker: Broker) -> None:
+    queue = OUTBOUND_CONTROL.name
+    async with broker.channel() as channel:
+        await channel.queue_delete(queue)
+    with pytest.raises(Drift) as missing:
+        await verify(broker.url, "outbound")
+    assert await told_to_run(broker.url, missing.value) == (0, "")
+    await verify(broker.url, "outbound")
+    async with broker.channel() as channel:
+        await channel.queue_delete(queue)
+        await channel.declare_queue(queue, durable=True, arguments={"x-queue-type": "classic"})
+    with pytest.raises(Drift) as differs:
+        await verify(broker.url, "outbound")
+    # RabbitMQ changes no arguments: until somebody deletes the queue the command says the same.
+    assert await told_to_run(broker.url, differs.value) == (1, f"topology: {differs.value}\n")
+    async with broker.channel() as channel:
+        await channel.queue_delete(queue)
+    assert await told_to_run(broker.url, differs.value) == (0, "")
+    await verify(broker.url, "outbound")
 
 
 async def test_an_exchange_that_differs_is_refused(broker: Broker) -> None:
@@ -135,8 +173,6 @@ def as_user(broker: Broker, service: str) -> str:
 
 
 def test_a_service_may_not_configure_anothers_queues() -> None:
-    import re
-
     for service in SERVICES:
         may = re.compile(permissions_of(service)["configure"])
         for other in SERVICES:

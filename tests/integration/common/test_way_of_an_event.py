@@ -17,6 +17,7 @@ from tests.integration.common.parts import (
     nothing_unsent,
     progressed,
     relaying,
+    unsent,
     wire,
     write_effect,
 )
@@ -60,6 +61,21 @@ async def test_a_rolled_back_fact_is_never_said(database: Database, broker: Brok
             await outbox.add(session, Fact(progressed("run_b"), "biz_1", "cor_1"))
         await eventually(lambda: applied(database, "run_b"))
     assert await applied(database, "run_never") == []
+
+
+async def test_a_fact_too_long_for_a_message_is_refused_with_its_transaction(
+    database: Database,
+) -> None:
+    longest = {"x" * (outbox.MAX_BYTES - len(progressed("run_a").model_dump_json()) - 4): 1}
+    fact = RunProgressed(run_id="run_a", version=1, total=1, states=longest, outcomes={})
+    async with transaction(database) as session:
+        await outbox.add(session, Fact(fact, "biz_1", "cor_1"))
+    assert await unsent(database) == 1
+    too_long = fact.model_copy(update={"run_id": "run_ab"})
+    with pytest.raises(outbox.TooLarge, match=r"run.progressed.v1 has 131073 bytes"):
+        async with transaction(database) as session:
+            await outbox.add(session, Fact(too_long, "biz_1", "cor_1"))
+    assert await unsent(database) == 1
 
 
 async def test_a_duplicate_is_dropped_by_the_inbox(database: Database, broker: Broker) -> None:

@@ -69,6 +69,13 @@ async def short(request: web.Request) -> web.StreamResponse:
     return response
 
 
+async def reset(request: web.Request) -> web.StreamResponse:
+    """No answer at all: the connection is gone."""
+    assert request.transport is not None
+    request.transport.abort()
+    return web.Response()
+
+
 async def empty(request: web.Request) -> web.StreamResponse:
     return web.Response(body=b"", content_type="audio/x-wav")
 

@@ -121,12 +121,15 @@ async def fetching(
     *,
     storage: RecordingStore | None = None,
     max_bytes: int = 10_000_000,
+    patience: float = 0.0,
     **settings: Any,
 ) -> AsyncIterator[Stop]:
     """A fetcher at work while the block runs."""
     stop = Stop()
     async with open_http(8, total=20, read=2) as http:
-        gateway = TwilioGateway(http, scene.provider.url, media_hosts=["127.0.0.2"])
+        gateway = TwilioGateway(
+            http, scene.provider.url, media_hosts=["127.0.0.2"], patience=patience
+        )
         transfer = Transfer(gateway, storage or FolderStore(scene.folder), SEALER, max_bytes)
         chosen = FetchSettings(**{"owner": "worker-1", "idle": 0.1, **settings})
         async with asyncio.TaskGroup() as tasks:

@@ -96,6 +96,52 @@ async def _said(scene: Scene, reason: str) -> bool:
     return reason in await _reason(scene)
 
 
+@pytest.mark.parametrize(
+    "passing",
+    [
+        [answers.status(500)],
+        [answers.status(503), answers.reset, answers.status(502)],
+        [answers.status(429, **{"Retry-After": "1"})],
+    ],
+)
+async def test_what_passes_within_seconds_costs_no_try(
+    scene: Scene, provider: AudioProvider, passing: list[answers.Answer]
+) -> None:
+    provider.answers.extend(passing)
+    await scene.report()
+    async with fetching(scene, patience=15.0, max_tries=1):
+        await eventually(lambda: _is(scene, "stored"), 20)
+    assert len(provider.asked) == len(passing) + 1
+    assert await scene.facts() == ["recording.stored.v1"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (answers.status(429, **{"Retry-After": "60"}), "HTTP 429"),
+        (answers.status(404), "HTTP 404"),
+        (answers.short, "ClientPayloadError"),
+    ],
+)
+async def test_what_does_not_pass_is_left_to_the_row(
+    scene: Scene, provider: AudioProvider, answer: answers.Answer, reason: str
+) -> None:
+    provider.answers.append(answer)
+    await scene.report()
+    async with fetching(scene, patience=5.0, idle=30.0):
+        await eventually(lambda: _said(scene, reason))
+    assert len(provider.asked) == 1
+
+
+async def test_patience_ends(scene: Scene, provider: AudioProvider) -> None:
+    provider.answers.extend([answers.status(500)] * 50)
+    await scene.report()
+    async with fetching(scene, patience=1.0, max_tries=1):
+        await eventually(lambda: _is(scene, "failed"))
+    assert await _reason(scene) == "gave up after 1 tries: HTTP 500"
+    assert 1 < len(provider.asked) < 20
+
+
 async def test_another_host_gets_no_credentials(scene: Scene, provider: AudioProvider) -> None:
     target = f"{provider.other_url}/media/x.wav"
     provider.answers.extend([answers.status(307, Location=target), answers.whole])

@@ -84,7 +84,7 @@ async def work_loop(
             TICKS.labels(name, "failed").inc()
             log.warning(
                 "loop.tick_failed",
-                extra={"loop": name, "failures": failures, "error": repr(error)},
+                extra={"loop": name, "failures": failures, "error": error},
                 exc_info=None if isinstance(error, TrunklineError) else error,  # those are expected
             )
             await stop.wait(backoff(failures))

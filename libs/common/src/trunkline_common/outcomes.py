@@ -7,6 +7,7 @@ TrunklineError
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -45,11 +46,17 @@ class Dead:
 Settlement = Done | RetryIn | Dead
 
 
-def settle(error: Exception | None, *, attempt: int, retry_after: tuple[int, ...]) -> Settlement:
-    """Decide a delivery's fate. `attempt` counts from 1."""
+def settle(
+    error: Exception | None,
+    *,
+    attempt: int,
+    retry_after: tuple[int, ...],
+    told: Callable[[Exception], str] = str,
+) -> Settlement:
+    """Decide a delivery's fate. `attempt` counts from 1; `told` is what may be said of an error."""
     if error is None:
         return Done()
-    reason = str(error) or type(error).__name__
+    reason = told(error) or type(error).__name__
     if isinstance(error, Refuse):
         return Dead(reason)
     if attempt > len(retry_after):

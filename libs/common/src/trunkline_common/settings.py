@@ -35,6 +35,18 @@ class ProcessSettings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     trunkline_spans_dir: str | None = None
     otel_exporter_otlp_endpoint: str | None = None
+    otel_exporter_otlp_traces_endpoint: str | None = None
+    otel_exporter_otlp_metrics_endpoint: str | None = None
+
+    @property
+    def otlp_traces(self) -> bool:
+        """Whether somebody collects spans; where, the exporter reads by itself."""
+        return bool(self.otel_exporter_otlp_endpoint or self.otel_exporter_otlp_traces_endpoint)
+
+    @property
+    def otlp_metrics(self) -> bool:
+        """Whether somebody collects figures."""
+        return bool(self.otel_exporter_otlp_endpoint or self.otel_exporter_otlp_metrics_endpoint)
 
 
 class MigrationSettings(BaseSettings):

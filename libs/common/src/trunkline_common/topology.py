@@ -1,4 +1,4 @@
-"""Where every message goes. Data only: `broker.declare` turns it into RabbitMQ objects."""
+"""Where every message goes. Data only: `broker.declaring` turns it into RabbitMQ objects."""
 
 from __future__ import annotations
 
@@ -163,11 +163,6 @@ def owner_of(event: type[Event]) -> str:
 def routing_key(business_id: str, name: str) -> str:
     """The key of one event of one business."""
     return f"{business_id}.{name}"
-
-
-def heard_of_business(business_id: str) -> str:
-    """The binding of a business's own tap."""
-    return f"{business_id}.#"
 
 
 def heard_by_all_businesses(name: str) -> str:

@@ -9,12 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from opentelemetry import trace
 from opentelemetry.trace import SpanKind
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from trunkline_common.callbacks import callback_token
 from trunkline_common.sealing import CannotUnseal, Sealer
+from trunkline_common.telemetry import current_span
 from trunkline_outbound.domain.classification import Result, classify_silence
 from trunkline_outbound.gateways.voice import CallOrder, VoiceGateway
 from trunkline_outbound.store.attempts import NewAttempt
@@ -22,8 +22,6 @@ from trunkline_outbound.store.channels import Channel
 from trunkline_outbound.store.runs import Run
 
 log = logging.getLogger(__name__)
-
-_tracer = trace.get_tracer("trunkline_outbound")
 _propagator = TraceContextTextMapPropagator()
 
 
@@ -86,7 +84,7 @@ class CallSender:
             log.warning("channel.credentials_unreadable", extra=fields)
             return Result("misconfigured", reason="credentials_unreadable")
         parent = _propagator.extract({"traceparent": departure.attempt.traceparent or ""})
-        with _tracer.start_as_current_span(
+        with current_span(
             "POST Calls",
             context=parent,
             kind=SpanKind.CLIENT,

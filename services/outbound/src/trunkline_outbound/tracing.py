@@ -6,9 +6,9 @@ from opentelemetry import trace
 from opentelemetry.trace import Link, SpanKind
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from trunkline_common.telemetry import tracer
 from trunkline_outbound.store.runs import Run
 
-_tracer = trace.get_tracer("trunkline_outbound")
 _propagator = TraceContextTextMapPropagator()
 
 
@@ -22,7 +22,7 @@ def traceparent_for(run: Run) -> str | None:
     if run.traceparent is not None:
         parent = _propagator.extract({"traceparent": run.traceparent})
         links.append(Link(trace.get_current_span(parent).get_span_context()))
-    span = _tracer.start_span(
+    span = tracer.start_span(
         "attempt intent",
         context=trace.set_span_in_context(trace.INVALID_SPAN),
         kind=SpanKind.INTERNAL,

@@ -18,8 +18,8 @@ from trunkline_dev.customer import Customer, Kind
 from trunkline_dev.demo import summary
 from trunkline_dev.demo.choices import SHORT_ROWS, DemoSettings
 from trunkline_dev.demo.evidence import Evidence, Told, gather
-from trunkline_dev.demo.traces import Span, of_attempt, read_spans
-from trunkline_dev.demo.verdicts import Verdict, judge
+from trunkline_dev.demo.traces import Span, read_spans
+from trunkline_dev.demo.verdicts import judge, traced
 from trunkline_dev.demo.watching import TooSlow, settle, watch
 from trunkline_dev.refusals import CannotGoOn
 from trunkline_dev.servers.command import given_by
@@ -112,8 +112,8 @@ class Demo:
         verdicts = judge(evidence)
         job = _followed(evidence)
         if job is not None:
-            spans = self._spans(job["attempt_id"])
-            verdicts.append(_trace_verdict(job, spans))
+            spans = self._spans(evidence, job)
+            verdicts.append(traced(evidence, job, spans))
             self._say("one job's way", summary.trace_lines(evidence, job, spans))
         self._say("servers", summary.server_lines(self._stack.layout.servers))
         self._say("where to look", summary.address_lines(self._stack.layout, kept=self._keep))
@@ -126,12 +126,12 @@ class Demo:
         self._say(closing, [])
         return 1 if failed or not verdicts else 0
 
-    def _spans(self, attempt_id: str) -> list[Span]:
+    def _spans(self, evidence: Evidence, job: Told) -> list[Span]:
         """Spans leave a process every half second: wait until this job's are complete."""
         folder = self._stack.layout.spans
 
         def told() -> bool:
-            return _complete(of_attempt(list(read_spans(folder)), attempt_id))
+            return traced(evidence, job, list(read_spans(folder))).holds
 
         wait_until(told, within=_SPANS_SECONDS)
         return list(read_spans(folder))
@@ -153,19 +153,3 @@ def _followed(evidence: Evidence) -> Told | None:
         else (lambda job: job["state"] == "read")
     )
     return next(filter(goes_far, evidence.jobs), evidence.jobs[0] if evidence.jobs else None)
-
-
-def _complete(spans: list[Span]) -> bool:
-    """Whether the request left, callbacks came back, and what they said was folded."""
-    services = {span.service for span in spans}
-    return {"api"} < services and len(spans) > 3
-
-
-def _trace_verdict(job: Told, spans: list[Span]) -> Verdict:
-    trace = of_attempt(spans, job["attempt_id"])
-    services = sorted({span.service for span in trace})
-    return Verdict(
-        _complete(trace),
-        "one job can be followed to the provider and back",
-        f"{len(trace)} spans in {', '.join(services) or 'no service'}",
-    )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from trunkline_dev.demo.evidence import Evidence, Stored
+from trunkline_dev.demo.evidence import Evidence, Stored, Told
+from trunkline_dev.demo.traces import CORRELATION, Span
 
 # How the provider's last word on a call reads in ours.
 _CALL_WORDS: Final = {
@@ -19,6 +20,8 @@ _CALL_WORDS: Final = {
     "canceled": "canceled",
 }
 _NAMED: Final = 5
+_CALLBACK: Final = "/twilio/"  # of its route
+_REPORTED: Final = ":call.status_reported."
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,11 @@ def _outcomes(evidence: Evidence) -> Iterator[Verdict]:
             "each message shows what the provider said last",
             f"ours {_listed(shown)}; theirs {_listed(theirs)}",
         )
+        yield Verdict(
+            ours == theirs,
+            "each contact's turn shows the same",
+            f"ours {_listed(ours)}; theirs {_listed(theirs)}",
+        )
         return
     translated: Counter[str] = Counter()
     for outcome, count in ours.items():
@@ -123,6 +131,62 @@ def _recordings(evidence: Evidence) -> Iterator[Verdict]:
         f"{made} made by the provider, {len(told)} told by the API, {len(evidence.files)} files"
         f" ({size:.1f} MB); wrong size or checksum {_few(wrong)}",
     )
+
+
+def traced(evidence: Evidence, job: Told, spans: Sequence[Span]) -> Verdict:
+    """Whether one job can be followed from the request that started its run, and back."""
+    joined = [s for s in spans if s.attributes.get(CORRELATION) == job["correlation_id"]]
+    found = _voice_way(job, joined) if evidence.kind == "voice" else _message_way(job, joined)
+    found["the request that started the run"] = any(
+        s.service == "api" and s.name.startswith("POST") and s.name.endswith("/start")
+        for s in joined
+    )
+    missing = sorted(step for step, there in found.items() if not there)
+    services = sorted({span.service for span in joined})
+    return Verdict(
+        not missing,
+        "one job can be followed to the provider and back by its correlation id",
+        f"{len(joined)} spans in {', '.join(services) or 'no service'}"
+        + (f"; missing: {', '.join(missing)}" if missing else ""),
+    )
+
+
+def _voice_way(job: Told, joined: Sequence[Span]) -> dict[str, bool]:
+    """Twilio calls back at a URL of ours, so its callbacks are in the very trace of the call."""
+    traces = _traces_of(job, "POST Calls", joined)
+    back = [span for span in joined if span.trace in traces]
+    return {
+        "POST Calls": bool(traces),
+        "a callback": any(
+            s.service == "api" and s.name.startswith("POST") and _CALLBACK in s.name for s in back
+        ),
+        "its processing": any(
+            s.service == "outbound" and s.name.startswith("process") and _REPORTED in s.name
+            for s in back
+        ),
+    }
+
+
+def _message_way(job: Told, joined: Sequence[Span]) -> dict[str, bool]:
+    """Meta gives back an attempt id and no correlation: messaging says its news under ours."""
+    traces = _traces_of(job, "POST messages", joined)
+    heard = [s for s in joined if s.trace in traces and s.name.startswith("process")]
+    return {
+        "POST messages": bool(traces),
+        "its processing": any(
+            s.service in {"api", "outbound"} and f":message.{job['state']}." in s.name
+            for s in heard
+        ),
+    }
+
+
+def _traces_of(job: Told, request: str, joined: Sequence[Span]) -> set[str]:
+    """The traces in which this very attempt was sent."""
+    return {
+        span.trace
+        for span in joined
+        if span.name == request and span.attributes.get("trunkline.attempt_id") == job["attempt_id"]
+    }
 
 
 def _few(names: object) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event
@@ -56,8 +57,8 @@ def _missing(customer: Customer, kind: Kind, run_id: str) -> str | None:
         return "ends of turns"
     if kind == "whatsapp":
         shown = [message["state"] for message in api.pages(f"/v1/runs/{run_id}/messages")]
-        same = {word: shown.count(word) for word in set(shown)} == dict(witnessed.outcomes)
-        return None if same else "statuses"
+        turns = [turn["outcome"] for turn in api.pages(f"/v1/runs/{run_id}/contacts")]
+        return None if Counter(shown) == Counter(turns) == witnessed.outcomes else "statuses"
     if any(call["state"] != "ended" for call in api.pages(f"/v1/runs/{run_id}/calls")):
         return "ends of calls"
     folder = customer.stack.layout.recordings / customer.business["id"]

@@ -8,21 +8,21 @@ import sys
 
 from trunkline_dev.checkout import checkout_root
 from trunkline_dev.refusals import CannotGoOn
-from trunkline_dev.stack.options import Options
+from trunkline_dev.stack.options import Options, add_instance
 from trunkline_dev.stack.running import Stack
-from trunkline_dev.stack.up import INSTANCE
 
 _SECONDS = 300.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What follows is handed on: `list`, `show`, `replay`, `discard`."""
+    add_instance(parser)
     parser.add_argument("words", nargs=argparse.REMAINDER, metavar="list|show|replay|discard ...")
 
 
 def run(args: argparse.Namespace) -> int:
     """Hand over to the broker package's own command."""
-    stack = Stack(checkout_root(), Options(instance=INSTANCE))
+    stack = Stack(checkout_root(), Options(instance=args.instance))
     if not stack.attach():
         raise CannotGoOn("nothing runs: start it with `make up`")
     action, *rest = args.words or ["list"]

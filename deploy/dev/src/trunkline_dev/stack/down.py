@@ -6,13 +6,13 @@ import argparse
 
 from trunkline_dev.checkout import checkout_root
 from trunkline_dev.stack import compose
-from trunkline_dev.stack.options import Options
+from trunkline_dev.stack.options import Options, add_instance
 from trunkline_dev.stack.running import Stack
-from trunkline_dev.stack.up import INSTANCE
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What may follow `down`."""
+    add_instance(parser)
     parser.add_argument("--docker", action="store_true", help="what `up --docker` started")
 
 
@@ -20,6 +20,6 @@ def run(args: argparse.Namespace) -> int:
     """Stop; 0 however often it is called."""
     if args.docker:
         return compose.down(checkout_root())
-    stopped = Stack(checkout_root(), Options(instance=INSTANCE)).stop()
+    stopped = Stack(checkout_root(), Options(instance=args.instance)).stop()
     print("stopped" if stopped else "was not running")
     return 0

@@ -6,19 +6,19 @@ import argparse
 
 from trunkline_dev.checkout import checkout_root
 from trunkline_dev.refusals import CannotGoOn
-from trunkline_dev.stack.options import SERVICES, Options
+from trunkline_dev.stack.options import SERVICES, Options, add_instance
 from trunkline_dev.stack.preparation import migrate
 from trunkline_dev.stack.running import Stack
-from trunkline_dev.stack.up import INSTANCE
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Nothing may follow `migrate`."""
+    """What may follow `migrate`."""
+    add_instance(parser)
 
 
-def run(_args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> int:
     """Migrate every service."""
-    stack = Stack(checkout_root(), Options(instance=INSTANCE))
+    stack = Stack(checkout_root(), Options(instance=args.instance))
     if not stack.attach():
         raise CannotGoOn("nothing runs: start it with `make up`, which migrates")
     for service in SERVICES:

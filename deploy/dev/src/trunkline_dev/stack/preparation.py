@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 import asyncpg
 
 from trunkline_common.broker.connect import BrokerLost
-from trunkline_common.broker.declare import Drift, declare
+from trunkline_common.broker.declaring import Drift, declare
 from trunkline_common.broker.management import Management
 from trunkline_common.db.roles import bootstrap
 from trunkline_dev.refusals import CannotGoOn

@@ -14,15 +14,14 @@ from trunkline_dev.servers.command import given_by
 from trunkline_dev.servers.state import exclusive
 from trunkline_dev.settings import Settings
 from trunkline_dev.stack import compose
-from trunkline_dev.stack.options import SANDBOX, Options
+from trunkline_dev.stack.options import SANDBOX, Options, add_instance
 from trunkline_dev.stack.rows import rows_on
 from trunkline_dev.stack.running import Stack, StackFailed
-
-INSTANCE = "dev"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What may follow `up`."""
+    add_instance(parser)
     parser.add_argument("--docker", action="store_true", help="with deploy/dev/compose.yaml")
 
 
@@ -33,9 +32,9 @@ def run(args: argparse.Namespace) -> int:
     # `kill` on this process takes the way of Ctrl-C: what has started is stopped.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = Console()
-    options = Options(instance=INSTANCE, given=given_by(Settings()))
+    options = Options(instance=args.instance, given=given_by(Settings()))
     try:
-        lock = checkout_root() / ".local" / f"{INSTANCE}.run"
+        lock = checkout_root() / ".local" / f"{args.instance}.run"
         with exclusive(lock, within=1.0), rows_on(console) as rows:
             stack = Stack(checkout_root(), options, rows)
             stack.start()

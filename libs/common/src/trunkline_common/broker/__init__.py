@@ -3,7 +3,7 @@
 from trunkline_common.broker.batches import Handlers
 from trunkline_common.broker.connect import BrokerLost, probe
 from trunkline_common.broker.consumer import consume_queues
-from trunkline_common.broker.declare import Drift, declare, verify
+from trunkline_common.broker.declaring import Drift, declare, verify
 from trunkline_common.broker.hints import Hints
 from trunkline_common.broker.relay import relay_outbox
 

@@ -20,7 +20,7 @@ from trunkline_common.db.faults import is_away, is_contention
 from trunkline_common.db.transaction import transaction
 from trunkline_common.outcomes import Refuse, TrunklineError, TryLater
 from trunkline_common.telemetry.correlation import correlated
-from trunkline_common.telemetry.traces import CORRELATION, context_of, tracer
+from trunkline_common.telemetry.traces import CORRELATION, context_of, current_span
 from trunkline_common.topology import Queue, exchange_of, owner_of
 
 Handler = Callable[[AsyncSession, Envelope[Any]], Awaitable[None]]
@@ -204,7 +204,7 @@ def _process_span(queue: Queue, envelope: Envelope[Event]) -> Any:
     parent = context_of(envelope.traceparent, envelope.tracestate)
     source = get_current_span(parent).get_span_context()
     destination = f"{exchange_of(owner_of(type(envelope.event)))}:{envelope.event.name}"
-    return tracer.start_as_current_span(
+    return current_span(
         f"process {destination}:{queue.name}",
         context=parent,
         kind=SpanKind.CONSUMER,

@@ -56,7 +56,7 @@ async def _close(resource: AbstractChannel | AbstractConnection) -> None:
         async with asyncio.timeout(CLOSE_SECONDS):
             await resource.close()
     except (AMQPError, OSError, TimeoutError, RuntimeError) as error:
-        log.debug("broker.close_failed", extra={"error": repr(error)})
+        log.debug("broker.close_failed", extra={"error": error})
 
 
 @contextlib.asynccontextmanager

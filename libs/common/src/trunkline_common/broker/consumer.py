@@ -38,6 +38,7 @@ from trunkline_common.failpoints import failpoint
 from trunkline_common.ids import new_event_id
 from trunkline_common.loops import Stop, backoff
 from trunkline_common.outcomes import Dead, Done, RetryIn, Settlement, settle
+from trunkline_common.telemetry import told
 from trunkline_common.topology import Queue
 
 log = logging.getLogger(__name__)
@@ -178,7 +179,8 @@ class Consumer:
 
     def _fate(self, delivery: Delivery) -> Settlement:
         attempt = attempt_of(delivery.message)
-        return settle(delivery.error, attempt=attempt, retry_after=self._queue.retry_after)
+        ladder = self._queue.retry_after
+        return settle(delivery.error, attempt=attempt, retry_after=ladder, told=told)
 
     async def _park(self, failed: Sequence[tuple[Delivery, Settlement]]) -> None:
         """Copies first, confirmed; only then may the originals be acknowledged."""

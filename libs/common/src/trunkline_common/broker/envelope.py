@@ -24,7 +24,6 @@ ATTEMPT: Final = "x-attempt"
 REASON: Final = "x-reason"
 CONTENT_TYPE: Final = "application/json"
 SEQUENCE_DIGITS: Final = 20  # the CloudEvents extension compares sequences as strings
-MAX_BYTES: Final = 128 * 1024
 
 
 class Undecodable(Refuse):

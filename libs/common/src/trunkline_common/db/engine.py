@@ -26,6 +26,11 @@ STATEMENT_MS = 25_000
 LOCK_MS = 10_000
 IDLE_IN_TRANSACTION_MS = 30_000
 
+_KEEPALIVES = {
+    "tcp_keepalives_idle": "15",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+}
 _ASYNCPG = "postgresql+asyncpg"
 
 
@@ -58,9 +63,7 @@ async def open_database(
         "statement_timeout": str(STATEMENT_MS),
         "lock_timeout": str(LOCK_MS),
         "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_MS),
-        "tcp_keepalives_idle": "15",
-        "tcp_keepalives_interval": "5",
-        "tcp_keepalives_count": "3",
+        **_KEEPALIVES,
         **(settings or {}),
     }
     engine = create_async_engine(
@@ -70,6 +73,7 @@ async def open_database(
         pool_timeout=10,
         pool_recycle=1800,
         pool_use_lifo=True,
+        hide_parameters=True,  # they are people's names, numbers and messages
         connect_args={
             "timeout": CONNECT_SECONDS,
             "command_timeout": COMMAND_SECONDS,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from opentelemetry.propagate import inject
 from sqlalchemy import text
@@ -12,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from trunkline_common.contracts.envelope import Event
 from trunkline_common.db.transaction import wake_after_commit
 from trunkline_common.ids import new_event_id
+from trunkline_common.outcomes import TrunklineError
 
 KEEP_HOURS = 24  # sent rows: long enough to see what was said yesterday
 CHANNEL = "outbox"  # rung after every commit that added rows
@@ -36,6 +38,13 @@ CREATE TABLE outbox (
 CREATE INDEX outbox_unsent ON outbox (position) WHERE sent_at IS NULL;
 CREATE INDEX outbox_sent ON outbox (sent_at) WHERE sent_at IS NOT NULL;
 """
+
+MAX_BYTES: Final = 128 * 1024  # of a body: media and files stay in storage
+
+
+class TooLarge(TrunklineError):
+    """A fact too long for a message: whoever made it must cut it, so nothing is committed."""
+
 
 _ADD = text(
     """
@@ -74,6 +83,14 @@ class Fact:
     traceparent: str | None = None
 
 
+def _payload(event: Event) -> str:
+    payload = event.model_dump_json()
+    size = len(payload.encode())
+    if size > MAX_BYTES:
+        raise TooLarge(f"{event.name} has {size} bytes, {MAX_BYTES} are the most")
+    return payload
+
+
 async def add(session: AsyncSession, *facts: Fact) -> None:
     """Add facts to the outbox of the session's service."""
     await add_all(session, facts)
@@ -94,7 +111,7 @@ async def add_all(session: AsyncSession, facts: Iterable[Fact]) -> None:
             "business_ids": [row.business_id for row in rows],
             "names": [row.event.name for row in rows],
             "subjects": [row.event.subject for row in rows],
-            "payloads": [row.event.model_dump_json() for row in rows],
+            "payloads": [_payload(row.event) for row in rows],
             "correlation_ids": [row.correlation_id for row in rows],
             "causation_ids": [row.causation_id for row in rows],
             "sequences": [row.sequence for row in rows],

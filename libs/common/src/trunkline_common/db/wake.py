@@ -94,7 +94,7 @@ class Waker:
             try:
                 await self._serve_connection()
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
-                log.warning("wake.connection_lost", extra={"error": repr(error)})
+                log.warning("wake.connection_lost", extra={"error": error})
                 for channel in self._flags:
                     self._ring(channel)  # hints may have been missed meanwhile
                 await asyncio.sleep(RECONNECT_SECONDS)

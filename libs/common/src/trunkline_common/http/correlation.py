@@ -10,7 +10,12 @@ from opentelemetry.trace import SpanKind
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from trunkline_common.http.problems import Problem, problem_response
-from trunkline_common.telemetry import accepted_correlation_id, correlated, span
+from trunkline_common.telemetry import (
+    accepted_correlation_id,
+    correlated,
+    note_error,
+    span,
+)
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +59,7 @@ class Correlated:
                 log.exception("http.unexpected")
                 if answer.started:
                     raise
-                current.record_exception(error)
+                note_error(current, error)
                 await problem_response(_UNEXPECTED)(scope, receive, answer)
 
 

@@ -17,8 +17,12 @@ CHECK_SECONDS = 2.0
 
 @dataclass(slots=True)
 class Health:
-    """The dependencies of this OS process. One that is not `required` is named, and no more."""
+    """The dependencies of this OS process. One that is not `required` is named, and no more.
 
+    A process that is `draining` takes nothing new, so nobody may send it anything.
+    """
+
+    draining: Callable[[], bool] = lambda: False
     checks: dict[str, tuple[Check, bool]] = field(default_factory=dict)
 
     def add(self, name: str, check: Check, *, required: bool = True) -> None:
@@ -56,8 +60,11 @@ def health_routes(health: Health) -> APIRouter:
     @router.get("/health/ready")
     async def ready() -> JSONResponse:
         is_ready, states = await health.look()
-        body = {"status": "ready" if is_ready else "not ready", "dependencies": states}
-        return JSONResponse(body, status_code=200 if is_ready else 503)
+        status = "ready" if is_ready else "not ready"
+        if health.draining():
+            status = "draining"
+        body = {"status": status, "dependencies": states}
+        return JSONResponse(body, status_code=200 if status == "ready" else 503)
 
     @router.get("/metrics")
     async def metrics() -> Response:

@@ -8,6 +8,7 @@ import logging
 import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 
 import uvloop
 from fastapi import FastAPI
@@ -18,6 +19,7 @@ from trunkline_common.db.engine import open_database
 from trunkline_common.http import Health, create_app, health_routes
 from trunkline_common.http.server import serve_http
 from trunkline_common.loops import Stop
+from trunkline_common.processes.leading import Leader
 from trunkline_common.processes.parts import SERVE
 from trunkline_common.processes.runtime import Process, Runtime, S, Service
 from trunkline_common.settings import (
@@ -59,7 +61,8 @@ def run_service(service: Service[S], argv: Sequence[str] | None = None) -> int:
         command,
         log_level=shared.log_level,
         spans_dir=shared.trunkline_spans_dir,
-        otlp=shared.otel_exporter_otlp_endpoint is not None,
+        otlp_traces=shared.otlp_traces,
+        otlp_metrics=shared.otlp_metrics,
     ) as telemetry:
         try:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -108,7 +111,8 @@ def _chosen(service: Service[S], command: str, *, schedulers: bool) -> tuple[str
 async def _run(
     service: Service[S], settings: S, chosen: tuple[str, ...], telemetry: Telemetry
 ) -> None:
-    stop, health = Stop(), Health()
+    stop = Stop()
+    health = Health(draining=stop.is_set)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     application = f"trunkline_{service.name}:{telemetry.process}"
@@ -152,7 +156,11 @@ async def _drain(
 
 async def _until_stop(process: Process[S], runtime: Runtime[S]) -> None:
     """A part that ends before it was asked to takes the OS process with it: something is wrong."""
-    await process.run(runtime)
+    if process.scheduler:
+        leader = Leader(runtime.database, process.name, runtime.stop)
+        await leader.run(lambda stop: process.run(replace(runtime, stop=stop)))
+    else:
+        await process.run(runtime)
     if not runtime.stop.is_set():
         raise RuntimeError(f"{process.name} ended by itself")
 

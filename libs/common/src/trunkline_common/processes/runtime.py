@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Generic, Literal
+from typing import Any, Generic, Literal
 
 from fastapi import APIRouter, FastAPI
 from typing_extensions import TypeVar
@@ -35,13 +35,14 @@ class Runtime(Generic[S]):
 class Process(Generic[S]):
     """One part of a service that can run by itself; `run` returns soon after `runtime.stop`.
 
-    A `scheduler` is skipped where `ENABLE_SCHEDULERS=false`. One that `needs_broker` makes the OS
-    process unready without it.
+    A `scheduler` is skipped where `ENABLE_SCHEDULERS=false`, and of all replicas that run it one
+    ticks: `run` is called with a runtime that stops when its lease is lost. One that `needs_broker`
+    makes the OS process unready without it.
     """
 
     name: str
     help: str
-    run: Callable[[Runtime[S]], Awaitable[None]]
+    run: Callable[[Runtime[S]], Coroutine[Any, Any, None]]
     role: Literal["api", "worker"] = "worker"
     scheduler: bool = False
     needs_broker: bool = False

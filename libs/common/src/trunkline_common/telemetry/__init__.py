@@ -13,12 +13,17 @@ from trunkline_common.telemetry.correlation import (
     current_correlation_id,
     new_correlation_id,
 )
+from trunkline_common.telemetry.exceptions import named, shown, told
 from trunkline_common.telemetry.logs import setup_logs
+from trunkline_common.telemetry.metrics import flush_metrics, setup_metrics
 from trunkline_common.telemetry.redaction import redact
 from trunkline_common.telemetry.traces import (
     context_of,
+    current_span,
     flush_traces,
     link_to,
+    note_error,
+    resource_of,
     setup_traces,
     span,
     traceparent,
@@ -41,15 +46,20 @@ def setup(
     *,
     log_level: str = "INFO",
     spans_dir: str | None = None,
-    otlp: bool = False,
+    otlp_traces: bool = False,
+    otlp_metrics: bool = False,
 ) -> Iterator[Telemetry]:
-    """Logs and spans of this OS process; what has not left yet leaves at the end of the block."""
+    """Logs, spans and figures of this OS process; what has not left leaves at the block's end."""
     setup_logs(service, process, log_level)
-    setup_traces(service, process, spans_dir=spans_dir, otlp=otlp)
+    resource = resource_of(service, process)
+    setup_traces(service, resource, spans_dir=spans_dir, otlp=otlp_traces)
+    if otlp_metrics:
+        setup_metrics(resource)
     try:
         yield Telemetry(service, process)
     finally:
         flush_traces()
+        flush_metrics()
 
 
 __all__ = [
@@ -59,11 +69,16 @@ __all__ = [
     "correlated",
     "correlation_id",
     "current_correlation_id",
+    "current_span",
     "link_to",
+    "named",
     "new_correlation_id",
+    "note_error",
     "redact",
     "setup",
+    "shown",
     "span",
+    "told",
     "traceparent",
     "tracer",
 ]

@@ -11,6 +11,7 @@ from typing import Final
 from opentelemetry import trace
 
 from trunkline_common.telemetry.correlation import current_correlation_id
+from trunkline_common.telemetry.exceptions import named, shown
 from trunkline_common.telemetry.redaction import redact
 
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
@@ -40,10 +41,16 @@ class JsonFormatter(logging.Formatter):
             line["span_id"] = trace.format_span_id(span.span_id)
         for name, value in vars(record).items():
             if name not in _STANDARD:
-                line[name] = value if isinstance(value, int | float) else redact(str(value))
-        if record.exc_info:
-            line["exception"] = redact(self.formatException(record.exc_info))
+                line[name] = _value(value)
+        if record.exc_info and record.exc_info[1]:
+            line["exception"] = shown(record.exc_info[1])
         return json.dumps(line, ensure_ascii=False, default=str)
+
+
+def _value(value: object) -> object:
+    if isinstance(value, BaseException):
+        return named(value)
+    return value if isinstance(value, int | float) else redact(str(value))
 
 
 def setup_logs(service: str, process: str, level: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
 from trunkline_common.telemetry.correlation import current_correlation_id
+from trunkline_common.telemetry.exceptions import named, shown, told
 
 tracer = trace.get_tracer("trunkline")
 
@@ -37,7 +38,18 @@ class FileSpanExporter(SpanExporter):
         return SpanExportResult.SUCCESS
 
 
-def setup_traces(service: str, process: str, *, spans_dir: str | None, otlp: bool) -> None:
+def resource_of(service: str, process: str) -> Resource:
+    """This OS process, as a collector tells it from others."""
+    return Resource.create(
+        {
+            "service.namespace": "trunkline",
+            "service.name": f"trunkline-{service}",
+            "service.instance.id": f"{process}-{os.getpid()}",
+        }
+    )
+
+
+def setup_traces(service: str, resource: Resource, *, spans_dir: str | None, otlp: bool) -> None:
     """Install the exporters of this OS process; without any, spans cost next to nothing."""
     exporters: list[SpanExporter] = []
     if otlp:
@@ -49,15 +61,7 @@ def setup_traces(service: str, process: str, *, spans_dir: str | None, otlp: boo
         exporters.append(FileSpanExporter(Path(spans_dir), service))
     if not exporters:
         return
-    provider = TracerProvider(
-        resource=Resource.create(
-            {
-                "service.namespace": "trunkline",
-                "service.name": f"trunkline-{service}",
-                "service.instance.id": f"{process}-{os.getpid()}",
-            }
-        )
-    )
+    provider = TracerProvider(resource=resource)
     for exporter in exporters:
         provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=500))
     trace.set_tracer_provider(provider)
@@ -104,10 +108,52 @@ def span(
     context = context_of(parent) if parent or new_trace else None
     correlation = current_correlation_id()
     about = {**(attributes or {}), **({CORRELATION: correlation} if correlation else {})}
-    with tracer.start_as_current_span(
-        name, context=context, kind=kind, links=links, attributes=about
-    ) as current:
+    with current_span(name, context=context, kind=kind, links=links, attributes=about) as current:
         yield current
+
+
+@contextmanager
+def current_span(
+    name: str,
+    *,
+    context: Context | None = None,
+    kind: trace.SpanKind = trace.SpanKind.INTERNAL,
+    links: Sequence[trace.Link] = (),
+    attributes: Mapping[str, str | int] | None = None,
+) -> Iterator[trace.Span]:
+    """A current span in this very context: the only place where a block becomes one.
+
+    The SDK would record what an exception says, and it may say a phone number or a name.
+    """
+    with tracer.start_as_current_span(
+        name,
+        context=context,
+        kind=kind,
+        links=links,
+        attributes=attributes,
+        record_exception=False,
+        set_status_on_exception=False,
+    ) as current:
+        try:
+            yield current
+        except Exception as error:
+            note_error(current, error)
+            raise
+
+
+def note_error(current: trace.Span, error: BaseException) -> None:
+    """Mark a span as failed by this error, without anybody's data."""
+    if not current.is_recording():
+        return
+    current.add_event(
+        "exception",
+        {
+            "exception.type": f"{type(error).__module__}.{type(error).__qualname__}",
+            "exception.message": told(error),
+            "exception.stacktrace": shown(error),
+        },
+    )
+    current.set_status(trace.StatusCode.ERROR, named(error))
 
 
 def traceparent_of(span: trace.Span) -> str:

@@ -12,7 +12,7 @@ from aio_pika import DeliveryMode, Message
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
 
 from trunkline_common.broker.connect import open_channel, open_connection
-from trunkline_common.broker.declare import declare
+from trunkline_common.broker.declaring import declare
 from trunkline_common.broker.envelope import Outgoing, Wire, encode
 from trunkline_common.broker.management import Management
 from trunkline_common.broker.publisher import Publisher, open_publisher

@@ -1,5 +1,8 @@
 """Twilio's recording media, 2010-04-01: one GET, streamed; one redirect, never with secrets.
 
+What may pass within seconds is waited for here, because a GET may be repeated: a connection that
+fails, a 5xx, a 429 that asks for little. Anything longer is the recording's row and its `due_at`.
+
 https://www.twilio.com/docs/voice/api/recording#fetch-a-recording-media-file
 """
 
@@ -12,10 +15,18 @@ from typing import Final
 from urllib.parse import urljoin, urlsplit
 
 import aiohttp
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception,
+    stop_before_delay,
+    wait_random_exponential,
+)
 
 from trunkline_recordings.domain.outcomes import Outcome
 from trunkline_recordings.gateways.audio import Audio, AudioOrder, NoAudio
 
+PATIENCE_SECONDS: Final = 6.0  # for all repetitions together; far below a lease
 ACCOUNT_SID: Final = re.compile(r"AC[0-9a-fA-F]{32}")
 RECORDING_SID: Final = re.compile(r"RE[0-9a-fA-F]{32}")
 _CHUNK: Final = 256 * 1024
@@ -24,15 +35,35 @@ _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _HEADERS: Final = {"Accept": "audio/*", "Accept-Encoding": "identity"}
 
 
+_jitter = wait_random_exponential(multiplier=0.25, max=2.0)
+
+
+class _Passing(NoAudio):
+    """An answer that may be another one in a second."""
+
+
+def _wait(state: RetryCallState) -> float:
+    """What the provider asks for, or longer: replicas must not march."""
+    error = state.outcome.exception() if state.outcome else None
+    asked = error.outcome.retry_after if isinstance(error, _Passing) else None
+    return max(asked or 0.0, float(_jitter(state)))
+
+
 class TwilioGateway:
     """Fetches on behalf of any business's account; holds no credentials of its own."""
 
     def __init__(
-        self, session: aiohttp.ClientSession, base_url: str, *, media_hosts: Collection[str] = ()
+        self,
+        session: aiohttp.ClientSession,
+        base_url: str,
+        *,
+        media_hosts: Collection[str] = (),
+        patience: float = PATIENCE_SECONDS,
     ) -> None:
         self._session = session
         self._base_url = base_url.rstrip("/")
         self._media_hosts = frozenset(host.lower() for host in media_hosts)
+        self._patience = patience
 
     @asynccontextmanager
     async def fetch(self, order: AudioOrder) -> AsyncIterator[Audio]:
@@ -40,19 +71,39 @@ class TwilioGateway:
         url = self._url(order)
         login = aiohttp.encode_basic_auth(order.account, order.auth_token)
         try:
-            async with self._get(url, {**_HEADERS, "Authorization": login}) as first:
+            async with await self._get(url, {**_HEADERS, "Authorization": login}) as first:
                 if first.status not in _REDIRECTS:
                     yield _audio(first)
                     return
                 target = self._allowed(url, first.headers.get("Location", ""))
             # INVARIANT: another host never sees the credentials, nor may it redirect again.
-            async with self._get(target, _HEADERS) as second:
+            async with await self._get(target, _HEADERS) as second:
                 yield _audio(second)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise _later(f"{type(error).__name__} at the provider") from error
 
-    def _get(self, url: str, headers: Mapping[str, str]) -> aiohttp.client._RequestContextManager:
-        return self._session.get(url, headers=headers, allow_redirects=False)
+    async def _get(self, url: str, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
+        """The answer's beginning; what came of it before is repeated while patience lasts."""
+
+        async def once() -> aiohttp.ClientResponse:
+            answer = await self._session.get(url, headers=headers, allow_redirects=False)
+            if answer.status == 429 or answer.status >= 500:
+                answer.release()
+                raise _Passing(classify(answer.status, answer.headers.get("Retry-After", "")))
+            return answer
+
+        repeating = AsyncRetrying(
+            retry=retry_if_exception(self._may_pass),
+            stop=stop_before_delay(self._patience),
+            wait=_wait,
+            reraise=True,
+        )
+        return await repeating(once)
+
+    def _may_pass(self, error: BaseException) -> bool:
+        if isinstance(error, _Passing):
+            return (error.outcome.retry_after or 0.0) < self._patience
+        return isinstance(error, aiohttp.ClientConnectionError)
 
     def _url(self, order: AudioOrder) -> str:
         if not ACCOUNT_SID.fullmatch(order.account):

@@ -7,9 +7,7 @@ import pytest
 from trunkline_outbound.domain.states import (
     CALL_RANK,
     FINAL_RANK,
-    JobEnd,
     call_outcome,
-    end_of_job,
 )
 
 
@@ -36,27 +34,3 @@ def test_final_statuses_are_the_ones_twilio_ends_with() -> None:
 )
 def test_outcomes(status: str, answered_by: str | None, outcome: str) -> None:
     assert call_outcome(status, answered_by) == outcome
-
-
-@pytest.mark.parametrize(
-    ("outcome", "state", "attempts", "allowed", "expected"),
-    [
-        ("answered", "accepted", 1, 3, JobEnd("done", "answered", "call_answered")),
-        ("busy", "accepted", 1, 1, JobEnd("done", "busy", "call_busy")),
-        ("busy", "accepted", 1, 3, JobEnd("waiting", "busy", "call_busy")),
-        (
-            "no_answer",
-            "accepted",
-            3,
-            3,
-            JobEnd("exhausted", "no_answer", "call_no_answer after 3 attempts"),
-        ),
-        ("busy", "done", 1, 3, JobEnd("done", "busy", "call_busy")),
-        ("no_answer", "unknown", 3, 3, JobEnd("done", "no_answer", "call_no_answer")),
-        ("failed", "accepted", 1, 3, JobEnd("done", "failed", "call_failed")),
-    ],
-)
-def test_end_of_job(
-    outcome: str, state: str, attempts: int, allowed: int, expected: JobEnd
-) -> None:
-    assert end_of_job(outcome, state=state, attempts=attempts, max_attempts=allowed) == expected

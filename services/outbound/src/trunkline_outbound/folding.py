@@ -10,6 +10,7 @@ from typing import cast
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from trunkline_common.contracts.api import RunPolicy
 from trunkline_common.contracts.outbound import (
     CallAnswered,
     CallEnded,
@@ -20,7 +21,8 @@ from trunkline_common.db.outbox import Fact
 from trunkline_common.db.transaction import wake_after_commit
 from trunkline_outbound.acceptance import Acceptance, accept
 from trunkline_outbound.domain.calls import CallState, fold
-from trunkline_outbound.domain.states import call_outcome, end_of_job
+from trunkline_outbound.domain.retries import Retry, Tries, end_of_job, rules_of
+from trunkline_outbound.domain.states import call_outcome
 from trunkline_outbound.facts import fact_of, job_ended
 from trunkline_outbound.runs import ENDED, WORK
 from trunkline_outbound.store import attempts, calls, events, jobs, limits, runs
@@ -98,23 +100,36 @@ async def _end_jobs(
         run = await runs.get_run(session, run_id)
         if run is not None:
             policies[run_id] = run.policy
+    again = [(a.run_id, a.seq) for a in ended if locked[a.run_id, a.seq].attempts > 1]
+    outcomes = await calls.ended_outcomes(session, again)
     moves = []
     for attempt in ended:
         state, policy = states[attempt.attempt_id], policies[attempt.run_id]
         job = locked[attempt.run_id, attempt.seq]
+        outcome = call_outcome(state.status, state.answered_by)
+        alike = outcomes.get((attempt.run_id, attempt.seq), {}).get(outcome, 1)
         end = end_of_job(
-            call_outcome(state.status, state.answered_by),
+            outcome,
             state=job.state,
-            attempts=job.attempts,
-            max_attempts=policy.max_attempts,
+            tries=Tries(job.attempts, alike),
+            cap=policy.max_attempts,
+            rules=_rules(policy),
         )
-        due_at = now + timedelta(seconds=policy.retry_after) if end.state == "waiting" else None
-        outcome = None if end.state == "waiting" else end.outcome
+        due_at = now + timedelta(seconds=end.wait) if end.state == "waiting" else None
+        shown = None if end.state == "waiting" else end.outcome
         key = (attempt.run_id, attempt.seq, attempt.attempt_id)
-        moves.append(Move(*key, end.state, end.reason, outcome, due_at))
+        moves.append(Move(*key, end.state, end.reason, shown, due_at))
     moved = [job for job in await jobs.move(session, moves) if job.state != "waiting"]
     by_key = {(attempt.run_id, attempt.seq): attempt for attempt in ended}
     return [job_ended(by_key[job.run_id, job.seq], job) for job in moved]
+
+
+def _rules(policy: RunPolicy) -> Mapping[str, Retry]:
+    named = policy.retries
+    rules: dict[str, Retry] | None = None
+    if named is not None:
+        rules = {outcome: Retry(rule.most, rule.delays) for outcome, rule in named.items()}
+    return rules_of(rules, max_attempts=policy.max_attempts, retry_after=policy.retry_after)
 
 
 def _answered(attempt: Attempt) -> Fact:

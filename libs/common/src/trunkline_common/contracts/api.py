@@ -82,6 +82,18 @@ class CallingWindow(BaseModel):
     weekdays: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7)
 
 
+class OutcomeRetry(BaseModel):
+    """How often a call that ended in some way is tried again, and after how many seconds.
+
+    The n-th end of this kind waits `delays[n - 1]`, later ones the last of them.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    most: int
+    delays: tuple[int, ...]
+
+
 class RunPolicy(BaseModel):
     """How a run behaves. Times in seconds, pace in requests per second."""
 
@@ -92,8 +104,9 @@ class RunPolicy(BaseModel):
     record: bool = True
     ring_timeout: int = 30
     time_limit: int = 600
-    max_attempts: int = 1
-    retry_after: int = 900
+    max_attempts: int = Field(default=1, description="of one contact, whatever comes of each")
+    retry_after: int = Field(default=900, description="without `retries`: for busy and no answer")
+    retries: dict[Literal["busy", "no_answer", "machine", "failed"], OutcomeRetry] | None = None
     window: CallingWindow | None = None
     when_absent: Literal["never", "resend"] = Field(
         default="never", description="after a lost answer, if the provider proves it has no call"

@@ -74,6 +74,13 @@ class WindowAsked(Asked):
     )
 
 
+class RetryAsked(Asked):
+    """Tries after one kind of end: the n-th waits the n-th delay, later ones the last."""
+
+    most: int = Field(ge=0, le=10)
+    delays: list[Annotated[int, Field(ge=1, le=7 * 86_400)]] = Field(min_length=1, max_length=10)
+
+
 class PolicyAsked(Asked):
     """How the run behaves. Times in seconds, pace in requests per second."""
 
@@ -83,7 +90,12 @@ class PolicyAsked(Asked):
     ring_timeout: int = Field(default=30, ge=5, le=600)
     time_limit: int = Field(default=600, ge=10, le=14_400)
     max_attempts: int = Field(default=1, ge=1, le=10)
-    retry_after: int = Field(default=900, ge=1, le=7 * 86_400)
+    retry_after: int = Field(
+        default=900, ge=1, le=7 * 86_400, description="after busy and no answer, without `retries`"
+    )
+    retries: dict[Literal["busy", "no_answer", "machine", "failed"], RetryAsked] | None = Field(
+        default=None, description="by outcome; `max_attempts` bounds all of them together"
+    )
     window: WindowAsked | None = Field(
         default=None, description="in the contact's zone, else its number's, else the business's"
     )

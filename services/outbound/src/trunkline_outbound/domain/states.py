@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 RUN_NEXT: Final[dict[str, frozenset[str]]] = {
@@ -89,15 +88,6 @@ MESSAGE_RANK: Final[dict[str, int]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class JobEnd:
-    """How a job goes on after its call ended: a final state, or `waiting` for another try."""
-
-    state: str
-    outcome: str
-    reason: str
-
-
 def before(table: Mapping[str, frozenset[str]], state: str) -> list[str]:
     """The states that `state` may follow."""
     return sorted(earlier for earlier, later in table.items() if state in later)
@@ -113,16 +103,3 @@ def call_outcome(status: str, answered_by: str | None) -> str:
     if status == "completed" and answered_by in _MACHINES:
         return "machine"
     return _OUTCOMES[status]
-
-
-def end_of_job(outcome: str, *, state: str, attempts: int, max_attempts: int) -> JobEnd:
-    """What an ended call means for its job under the run's attempt policy.
-
-    A job that is final is tried no more: the call's later word only corrects its outcome.
-    """
-    if outcome in ("busy", "no_answer") and state not in FINAL_JOB:
-        if attempts < max_attempts:
-            return JobEnd("waiting", outcome, f"call_{outcome}")
-        if max_attempts > 1:
-            return JobEnd("exhausted", outcome, f"call_{outcome} after {attempts} attempts")
-    return JobEnd("done", outcome, f"call_{outcome}")

@@ -8,6 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from trunkline_outbound.domain.calls import CallState
+from trunkline_outbound.domain.states import call_outcome
 from trunkline_outbound.store.attempts import Attempt
 
 _OPEN = text(
@@ -22,6 +23,14 @@ SELECT call_id, attempt_id, business_id, run_id, seq, account, provider_id, 'que
  ORDER BY call_id
 ON CONFLICT (call_id) DO NOTHING
 RETURNING attempt_id
+"""
+)
+_ENDED = text(
+    """
+SELECT calls.run_id, calls.seq, status, answered_by, count(*) AS calls
+  FROM calls JOIN unnest(CAST(:runs AS text[]), CAST(:seqs AS bigint[])) AS job (run_id, seq)
+    ON calls.run_id = job.run_id AND calls.seq = job.seq
+ WHERE ended_at IS NOT NULL GROUP BY 1, 2, 3, 4
 """
 )
 _LOCK = text(
@@ -56,6 +65,21 @@ async def open_calls(session: AsyncSession, calls: Sequence[tuple[Attempt, str]]
         "provider_ids": [provider_id for _, provider_id in calls],
     }
     return set((await session.execute(_OPEN, parameters)).scalars())
+
+
+async def ended_outcomes(
+    session: AsyncSession, keys: Sequence[tuple[str, int]]
+) -> dict[tuple[str, int], dict[str, int]]:
+    """How the calls of these jobs (run, seq) ended so far: outcomes with their numbers."""
+    if not keys:
+        return {}
+    parameters = {"runs": [run_id for run_id, _ in keys], "seqs": [seq for _, seq in keys]}
+    ends: dict[tuple[str, int], dict[str, int]] = {}
+    for row in await session.execute(_ENDED, parameters):
+        ends_of_job = ends.setdefault((row.run_id, row.seq), {})
+        outcome = call_outcome(row.status, row.answered_by)
+        ends_of_job[outcome] = ends_of_job.get(outcome, 0) + int(row.calls)
+    return ends
 
 
 async def lock_calls(session: AsyncSession, attempt_ids: Sequence[str]) -> dict[str, CallState]:

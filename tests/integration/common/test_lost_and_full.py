@@ -48,7 +48,7 @@ async def test_consumer_and_relay_go_on_after_the_broker_closed_their_connection
 async def test_a_consumer_survives_that_its_queue_is_deleted(
     database: Database, broker: Broker
 ) -> None:
-    """The broker cancels the consumer; it comes back once the queue does."""
+    """The broker cancels the consumer, or on 3.10 forgets it: it comes back once the queue does."""
     await declared(broker)
     async with consuming(database, broker):
         await broker.publish(wire(progressed("run_l")), "outbound")
@@ -57,7 +57,7 @@ async def test_a_consumer_survives_that_its_queue_is_deleted(
             await channel.queue_delete(SHORT.name)
         await declared(broker)
         await broker.publish(wire(progressed("run_m")), "outbound")
-        await eventually(lambda: applied(database, "run_m"), within=20)
+        await eventually(lambda: applied(database, "run_m"), within=40)
 
 
 async def test_a_full_queue_holds_back_one_type_of_event_and_no_other(

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
+from aio_pika.abc import AbstractConnection, AbstractIncomingMessage, AbstractQueue
 from prometheus_client import Counter
 
 from trunkline_common.broker.batches import Batches, DatabaseAway, Delivery, Handlers
@@ -44,7 +44,7 @@ from trunkline_common.topology import Queue
 log = logging.getLogger(__name__)
 
 BATCH: Final = 50
-WATCH_SECONDS: Final = 30  # without a delivery for so long, ask whether the queue still answers
+RENEW_SECONDS: Final = 15  # without a delivery for so long, subscribe anew
 DRAIN_SECONDS: Final = 20
 HOLD_SECONDS: Final = 900  # half of the broker's consumer time-out
 PARK_TRIES: Final = 8
@@ -77,18 +77,22 @@ class Consumer:
             try:
                 await self._session(url)
             except BrokerLost as error:
-                failures = 1 if time.monotonic() - began > WATCH_SECONDS else failures + 1
+                failures = 1 if time.monotonic() - began > RENEW_SECONDS else failures + 1
                 RECONNECTED.labels(self._queue.name).inc()
                 log.warning("consumer.lost", extra={"queue": self._queue.name, "error": str(error)})
                 await self._stop.wait(backoff(failures))
 
     async def _session(self, url: str) -> None:
-        self._buffer.clear()  # of the last connection: the broker delivers them again
+        name = f"{self._name}:{self._queue.name}"
+        async with open_connection(url, name) as connection:
+            while not self._stop.is_set():
+                await self._subscription(connection)
+
+    async def _subscription(self, connection: AbstractConnection) -> None:
+        """Consume on a channel of its own, until `stop` or until nothing came for a while."""
+        self._buffer.clear()  # of the last channel: the broker delivers them again
         self._gone = None
-        async with (
-            open_connection(url, f"{self._name}:{self._queue.name}") as connection,
-            open_channel(connection, prefetch=self._queue.prefetch) as channel,
-        ):
+        async with open_channel(connection, prefetch=self._queue.prefetch) as channel:
             channel.close_callbacks.add(lambda *_: self._leave("the channel was closed"))
             beneath = await channel.get_underlay_channel()  # aio-pika's plain one does not tell
             beneath.on_consumer_cancel_callbacks.add(
@@ -99,7 +103,7 @@ class Consumer:
                 queue = await channel.get_queue(self._queue.name, ensure=False)
                 await queue.consume(self._heard, consumer_tag=tag)
             log.info("consumer.started", extra={"queue": self._queue.name})
-            await self._consume(channel)
+            await self._consume()
             await self._drain(queue, tag)
 
     def _leave(self, why: str) -> None:
@@ -110,7 +114,13 @@ class Consumer:
         self._buffer.append(message)
         self._bell.ring()
 
-    async def _consume(self, channel: AbstractChannel) -> None:
+    async def _consume(self) -> None:
+        """Work until `stop`, or until the subscription is to be renewed.
+
+        A broker may forget a consumer without a word: RabbitMQ 3.10 does when a quorum queue is
+        deleted and declared again at once, and counts what it then delivers as on its way to us.
+        A new channel is a question that such a queue cannot answer wrongly.
+        """
         while not self._stop.is_set():
             self._bell.clear()
             if self._gone:
@@ -119,13 +129,9 @@ class Consumer:
                 await self._work()
                 continue
             heard = time.monotonic()
-            await self._stop.wait_or_ring(self._bell, WATCH_SECONDS)
-            if time.monotonic() - heard >= WATCH_SECONDS:
-                await self._watch(channel)
-
-    async def _watch(self, channel: AbstractChannel) -> None:
-        async with broker_call():
-            await channel.declare_queue(self._queue.name, passive=True)
+            await self._stop.wait_or_ring(self._bell, RENEW_SECONDS)
+            if time.monotonic() - heard >= RENEW_SECONDS and not self._buffer:
+                return
 
     async def _drain(self, queue: AbstractQueue, tag: str) -> None:
         """Take nothing new, and finish what is here: giving it back would count as a failure."""

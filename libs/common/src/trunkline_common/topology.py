@@ -56,6 +56,8 @@ OUTBOUND_CONTROL: Final = Queue(
         api.RunPauseRequested,
         api.RunResumeRequested,
         api.RunCancelRequested,
+        api.ContactSuppressed,
+        api.ContactUnsuppressed,
         api.ChannelChanged,
         api.BusinessCreated,
     ),

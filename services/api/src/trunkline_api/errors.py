@@ -11,6 +11,8 @@ All are `trunkline_common.http.Problem` (RFC 9457), told apart by status and typ
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from trunkline_common.http import Problem
 
 
@@ -76,6 +78,12 @@ def invalid(pointer: str, detail: str) -> Problem:
     """One value cannot be used; `pointer` is its place, in the body as a JSON pointer."""
     errors = [{"pointer": pointer, "detail": detail}]
     return Problem(422, "invalid-request", "The request is not valid", detail, errors)
+
+
+def invalid_places(places: Sequence[tuple[str, str]]) -> Problem:
+    """Several values cannot be used: (pointer, detail) of each. Nothing was kept of the others."""
+    faults = [{"pointer": pointer, "detail": detail} for pointer, detail in places]
+    return Problem(422, "invalid-request", "The request is not valid", None, faults)
 
 
 def unreadable(slug: str, detail: str) -> Problem:

@@ -12,6 +12,8 @@ from trunkline_common.contracts.api import (
     CallStatusReported,
     CallTwimlFetched,
     ChannelChanged,
+    ContactSuppressed,
+    ContactUnsuppressed,
     RunAudienceAdded,
     RunAudienceClosed,
     RunCancelRequested,
@@ -32,7 +34,7 @@ from trunkline_common.contracts.messaging import (
 from trunkline_common.db import pace
 from trunkline_outbound import controls, runs
 from trunkline_outbound.domain.calls import CallEvent
-from trunkline_outbound.store import channels, events, limits
+from trunkline_outbound.store import channels, events, limits, suppressions
 from trunkline_outbound.store.events import SaidOfMessage
 
 Result = (
@@ -69,6 +71,20 @@ async def on_channel_changed(session: AsyncSession, envelope: Envelope[ChannelCh
         await limits.set_cap(session, "account", event.account, event.concurrent)
         if event.kind == "voice":  # the pace of messages is messaging's
             await pace.set_pace(session, event.account, event.per_second)
+
+
+async def on_suppressed(session: AsyncSession, envelope: Envelope[ContactSuppressed]) -> None:
+    """No intent that commits after this admits whom it fits."""
+    await suppressions.keep(
+        session, envelope.event, business_id=envelope.business_id, in_force=True
+    )
+
+
+async def on_unsuppressed(session: AsyncSession, envelope: Envelope[ContactUnsuppressed]) -> None:
+    """Let this suppression go, unless a later one has come already."""
+    await suppressions.keep(
+        session, envelope.event, business_id=envelope.business_id, in_force=False
+    )
 
 
 async def on_run_requested(session: AsyncSession, envelope: Envelope[RunRequested]) -> None:
@@ -142,6 +158,8 @@ HANDLERS: dict[topology.Queue, Handlers] = {
     topology.OUTBOUND_CONTROL: {
         BusinessCreated: on_business_created,
         ChannelChanged: on_channel_changed,
+        ContactSuppressed: on_suppressed,
+        ContactUnsuppressed: on_unsuppressed,
         RunRequested: on_run_requested,
         RunEdited: controls.edit,
         RunPauseRequested: controls.pause,

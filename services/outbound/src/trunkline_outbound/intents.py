@@ -13,8 +13,17 @@ from trunkline_common.db.outbox import Fact
 from trunkline_common.db.transaction import wake_after_commit
 from trunkline_common.ids import ATTEMPT, CALL, new_id
 from trunkline_outbound.domain.admission import JobFacts, NotBefore, SendNow, Skip, admit, grant
+from trunkline_outbound.facts import job_skipped
 from trunkline_outbound.runs import ENDED
-from trunkline_outbound.store import attempts, channels, claims, decisions, jobs, limits
+from trunkline_outbound.store import (
+    attempts,
+    channels,
+    claims,
+    decisions,
+    jobs,
+    limits,
+    suppressions,
+)
 from trunkline_outbound.store.attempts import IntentFrame, NewAttempt
 from trunkline_outbound.store.channels import Channel
 from trunkline_outbound.store.claims import Claim
@@ -79,7 +88,7 @@ async def commit_intents(
         picked = await jobs.pick_queued(session, claim, grant(wanted, *_known(room)))
         if not picked:
             return Intents(drained=True)
-        admitted = await _admit(session, claim, channel, picked)
+        admitted = await _admit(session, claim, run, channel, picked)
         new = [_new_attempt(job, channel) for job in admitted]
         draft.attempt_ids.extend(attempt.attempt_id for attempt in new)
         if run.channel == "voice":
@@ -92,11 +101,14 @@ def _known(room: int | None) -> tuple[int, ...]:
 
 
 async def _admit(
-    session: AsyncSession, claim: Claim, channel: Channel, picked: Sequence[QueuedJob]
+    session: AsyncSession, claim: Claim, run: Run, channel: Channel, picked: Sequence[QueuedJob]
 ) -> list[QueuedJob]:
-    admitted, later, skipped, log = [], [], [], []
+    admitted, later, skipped, log, ended = [], [], [], [], []
+    suppressed = await suppressions.find(session, run, picked)
     for job in picked:
-        facts = JobFacts(job.seq, job.address, job.attempts)
+        found = suppressed.get(job.seq)
+        kind, detail = (found.kind, found.detail) if found else (None, None)
+        facts = JobFacts(job.seq, job.address, job.attempts, kind)
         match admit(facts, channel_enabled=channel.enabled, now=job.now):
             case SendNow():
                 admitted.append(job)
@@ -105,17 +117,21 @@ async def _admit(
                 log.append(_decision(claim, job.seq, "deferred", rule))
             case Skip(rule):
                 skipped.append((job.seq, rule))
-                log.append(_decision(claim, job.seq, "skipped", rule))
+                log.append(_decision(claim, job.seq, "skipped", rule, detail))
+                ended.append(job_skipped(run, job, rule))
     await jobs.defer(session, claim.run_id, later)
     await jobs.skip(session, claim.run_id, skipped)
     await decisions.add(session, log)
+    await outbox.add_all(session, ended)
     if skipped:
         wake_after_commit(session, ENDED)
     return admitted
 
 
-def _decision(claim: Claim, seq: int, decision: str, rule: str) -> Decision:
-    return Decision(claim.business_id, claim.run_id, seq, decision, rule)
+def _decision(
+    claim: Claim, seq: int, decision: str, rule: str, detail: str | None = None
+) -> Decision:
+    return Decision(claim.business_id, claim.run_id, seq, decision, rule, detail)
 
 
 def _new_attempt(job: QueuedJob, channel: Channel) -> NewAttempt:

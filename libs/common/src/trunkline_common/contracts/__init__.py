@@ -18,6 +18,8 @@ OWNED: Final[dict[str, tuple[type[Event], ...]]] = {
         api.RunPauseRequested,
         api.RunResumeRequested,
         api.RunCancelRequested,
+        api.ContactSuppressed,
+        api.ContactUnsuppressed,
         api.MessageRequested,
         api.CallStatusReported,
         api.CallTwimlFetched,

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from trunkline_common.contracts.envelope import Event
 
 ChannelKind = Literal["voice", "whatsapp"]
+SuppressionKind = Literal["address", "prefix", "contact"]
 
 
 class BusinessCreated(Event):
@@ -157,6 +158,35 @@ class RunEdited(_RunControl):
 
     policy: RunPolicy
     start_at: datetime | None = None
+
+
+class _Suppression(Event):
+    """What both facts say: the last version of (business, kind, value, run, channel) counts."""
+
+    subject_field: ClassVar[str] = "suppression_id"
+
+    suppression_id: str
+    kind: SuppressionKind
+    value: str = Field(description="E.164, the beginning of such numbers (+4990), or a contact id")
+    run_id: str | None = Field(default=None, description="only in this run; else in all of them")
+    channel: ChannelKind | None = Field(default=None, description="only there; else on both")
+    version: int
+
+
+class ContactSuppressed(_Suppression):
+    """Nobody whom this fits is called or written to by a run any more."""
+
+    name: ClassVar[str] = "contact.suppressed.v1"
+
+    source: str = Field(description="who brought it: api, import, opt_out, ...")
+    reason: str | None = None
+    evidence: str | None = Field(default=None, description="what a regulator would be shown")
+
+
+class ContactUnsuppressed(_Suppression):
+    """That suppression was lifted; others of the same contact still hold."""
+
+    name: ClassVar[str] = "contact.unsuppressed.v1"
 
 
 class MessageRequested(Event):

@@ -17,6 +17,7 @@ from trunkline_api.routes import (
     messages,
     meta,
     runs,
+    suppressions,
     twilio,
 )
 from trunkline_api.routes.answers import PROBLEMS
@@ -29,7 +30,8 @@ def routers(parts: Parts) -> list[APIRouter]:
         request.state.parts = parts
 
     public = APIRouter(prefix="/v1", dependencies=[Depends(provide)], responses=PROBLEMS)
-    for noun in (businesses, keys, channels, contacts, imports, runs, controls, calls, messages):
+    nouns = (businesses, keys, channels, contacts, suppressions, imports)
+    for noun in (*nouns, runs, controls, calls, messages):
         public.include_router(noun.router)
     callbacks = APIRouter(
         prefix="/callbacks", dependencies=[Depends(provide)], include_in_schema=False

@@ -13,6 +13,7 @@ class JobFacts:
     seq: int
     address: str
     attempts: int
+    suppressed_by: str | None = None  # the kind of the suppression that fits it
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,8 @@ Admission = SendNow | NotBefore | Skip
 
 def admit(job: JobFacts, *, channel_enabled: bool, now: datetime) -> Admission:
     """Decide one job. Room and pace are not asked here: they make the grant partial instead."""
+    if job.suppressed_by is not None:
+        return Skip(f"suppressed_{job.suppressed_by}")
     if not job.address.startswith("+"):
         return Skip("address_not_e164")
     if not channel_enabled:

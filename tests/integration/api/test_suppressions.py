@@ -7,14 +7,17 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import text
 from tests.integration.api.conftest import Tenant, facts
 from tests.integration.api.test_projections import hear, run_of
 from tests.integration.api.test_tenants import problem
 
 from trunkline_api.routes.suppressions import MOST
+from trunkline_api.store import suppressions as store
 from trunkline_common.contracts import outbound
-from trunkline_common.db import Database
+from trunkline_common.db import Database, transaction
 from trunkline_common.ids import CONTACT, RUN, SUPPRESSION, new_id
+from trunkline_common.testing import facts as waiting
 
 PATH = "/v1/suppressions"
 NUMBER = {"kind": "address", "value": "0171 1234567"}
@@ -203,6 +206,29 @@ async def test_who_suppresses_and_lifts_at_once_agree_on_an_order(
     last = max(history, key=lambda fact: fact["payload"]["version"])
     assert last["name"] == "contact.unsuppressed.v1"
     assert await listed(tenant) == []
+
+
+async def somebody_waits(database: Database) -> bool:
+    query = text(
+        "SELECT count(*) FROM pg_locks WHERE NOT granted AND pid IN"
+        " (SELECT pid FROM pg_stat_activity WHERE datname = current_database())"
+    )
+    async with transaction(database) as session:
+        return (await session.execute(query)).scalar() == 1
+
+
+async def test_a_suppression_behind_a_lifting_under_way_has_the_later_version(
+    tenant: Tenant, database: Database
+) -> None:
+    """Outbound would drop it if its version were the lifting's own."""
+    [one] = (await tenant.post(PATH, NUMBER)).json()["data"]
+    async with asyncio.TaskGroup() as group, transaction(database) as session:
+        await store.lock(session, tenant.id)
+        await store.lift(session, tenant.id, one["id"], by="key_x")
+        again = group.create_task(tenant.post(PATH, NUMBER))
+        await waiting.eventually(lambda: somebody_waits(database))
+    assert (again.result().status_code, again.result().json()["added"]) == (201, 1)
+    assert [fact["payload"]["version"] for fact in await said(database, tenant)] == [1, 3]
 
 
 async def test_two_lists_in_opposite_order_do_not_wait_in_a_circle(tenant: Tenant) -> None:

@@ -84,12 +84,8 @@ async def test_every_run_and_channel_is_a_suppression_of_its_own(
     made = await tenant.post(PATH, {"entries": entries, "source": "import"})
     assert (made.status_code, made.json()["added"]) == (201, 4)
     told = made.json()["data"]
-    assert [(one["run_id"], one["channel"]) for one in told] == [
-        (None, None),
-        (run, None),
-        (None, "voice"),
-        (None, "whatsapp"),
-    ]
+    lists = [(one["run_id"], one["channel"]) for one in told]
+    assert lists == [(None, None), (run, None), (None, "voice"), (None, "whatsapp")]
     assert {one["source"] for one in told} == {"import"}
     assert len(await said(database, tenant)) == 4
 

@@ -27,6 +27,7 @@ MODULES = [
     "contracts.messaging",
     "contracts.outbound",
     "contracts.recordings",
+    "contracts.suppressions",
     "db",
     "db.engine",
     "db.faults",

@@ -64,6 +64,13 @@ def test_admission(job: JobFacts, rules: Rules, expected: Admission) -> None:
     assert admit(job, rules, now=NOW) == expected
 
 
+@pytest.mark.parametrize("kind", ["address", "prefix", "contact"])
+@pytest.mark.parametrize("enabled", [True, False])
+def test_a_suppressed_job_is_skipped_whatever_else_is_true(kind: str, enabled: bool) -> None:
+    job = JobFacts(1, "+972501234567", 3, suppressed_by=kind)
+    assert admit(job, Rules(channel_enabled=enabled), now=NOW) == Skip(f"suppressed_{kind}")
+
+
 @pytest.mark.parametrize(
     ("wanted", "rooms", "granted"), [(5, (), 5), (5, (3, 9), 3), (5, (-2,), 0), (0, (4,), 0)]
 )

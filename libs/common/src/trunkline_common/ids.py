@@ -25,6 +25,7 @@ CALL: Final = "call"
 MESSAGE: Final = "msg"
 RECORDING: Final = "rec"
 CONTROL: Final = "ctl"
+SUPPRESSION: Final = "sup"
 
 
 def new_id(prefix: str) -> str:

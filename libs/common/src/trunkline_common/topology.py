@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from trunkline_common.contracts import OWNED, api, messaging, outbound, recordings
+from trunkline_common.contracts import OWNED, api, messaging, outbound, recordings, suppressions
 from trunkline_common.contracts.envelope import Event
 
 SERVICES: Final = ("api", "outbound", "messaging", "recordings")
@@ -56,6 +56,8 @@ OUTBOUND_CONTROL: Final = Queue(
         api.RunPauseRequested,
         api.RunResumeRequested,
         api.RunCancelRequested,
+        suppressions.ContactSuppressed,
+        suppressions.ContactUnsuppressed,
         api.ChannelChanged,
         api.BusinessCreated,
         api.BusinessSettingsChanged,

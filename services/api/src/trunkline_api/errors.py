@@ -93,6 +93,12 @@ def invalid_at(pointers: Sequence[str], detail: str) -> Problem:
     return Problem(422, "invalid-request", "The request is not valid", detail, errors)
 
 
+def invalid_places(places: Sequence[tuple[str, str]]) -> Problem:
+    """Several values cannot be used: (pointer, detail) of each. Nothing was kept of the others."""
+    faults = [{"pointer": pointer, "detail": detail} for pointer, detail in places]
+    return Problem(422, "invalid-request", "The request is not valid", None, faults)
+
+
 def unreadable(slug: str, detail: str) -> Problem:
     """A file that is refused whole: nothing of it was kept."""
     return Problem(422, slug, "The file was refused", detail)

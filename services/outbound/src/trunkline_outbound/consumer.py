@@ -30,12 +30,13 @@ from trunkline_common.contracts.messaging import (
     MessageSent,
     MessageUnknown,
 )
+from trunkline_common.contracts.suppressions import ContactSuppressed, ContactUnsuppressed
 from trunkline_common.db import pace
 from trunkline_common.db.transaction import wake_after_commit
 from trunkline_common.ids import account_scope
 from trunkline_outbound import controls, runs
 from trunkline_outbound.domain.calls import CallEvent
-from trunkline_outbound.store import channels, events, limits
+from trunkline_outbound.store import channels, events, limits, suppressions
 from trunkline_outbound.store.events import SaidOfMessage
 
 Result = (
@@ -80,6 +81,20 @@ async def on_channel_changed(session: AsyncSession, envelope: Envelope[ChannelCh
         if event.kind == "voice":  # the pace of messages is messaging's
             await pace.set_pace(session, scope, event.per_second)
         wake_after_commit(session, runs.WORK)  # it may have lifted a hold
+
+
+async def on_suppressed(session: AsyncSession, envelope: Envelope[ContactSuppressed]) -> None:
+    """No intent that commits after this admits whom it fits."""
+    await suppressions.keep(
+        session, envelope.event, business_id=envelope.business_id, in_force=True
+    )
+
+
+async def on_unsuppressed(session: AsyncSession, envelope: Envelope[ContactUnsuppressed]) -> None:
+    """Let this suppression go, unless a later one has come already."""
+    await suppressions.keep(
+        session, envelope.event, business_id=envelope.business_id, in_force=False
+    )
 
 
 async def on_run_requested(session: AsyncSession, envelope: Envelope[RunRequested]) -> None:
@@ -154,6 +169,8 @@ HANDLERS: dict[topology.Queue, Handlers] = {
         BusinessCreated: on_business_created,
         BusinessSettingsChanged: on_settings_changed,
         ChannelChanged: on_channel_changed,
+        ContactSuppressed: on_suppressed,
+        ContactUnsuppressed: on_unsuppressed,
         RunRequested: on_run_requested,
         RunEdited: controls.edit,
         RunPauseRequested: controls.pause,

@@ -8,7 +8,8 @@ from trunkline_common.contracts.envelope import Event
 from trunkline_common.contracts.outbound import FinalJobState, JobEnded
 from trunkline_common.db.outbox import Fact
 from trunkline_outbound.store.attempts import Attempt
-from trunkline_outbound.store.jobs import MovedJob
+from trunkline_outbound.store.jobs import MovedJob, QueuedJob
+from trunkline_outbound.store.runs import Run
 
 
 def fact_of(attempt: Attempt, event: Event) -> Fact:
@@ -27,3 +28,11 @@ def job_ended(attempt: Attempt, job: MovedJob) -> Fact:
         reason=job.reason,
     )
     return fact_of(attempt, event)
+
+
+def job_skipped(run: Run, job: QueuedJob, rule: str) -> Fact:
+    """The fact that a contact's turn is over without a request: there is no attempt to speak of."""
+    event = JobEnded(
+        run_id=run.run_id, seq=job.seq, contact_id=job.contact_id, state="skipped", reason=rule
+    )
+    return Fact(event, run.business_id, run.correlation_id, traceparent=run.traceparent)

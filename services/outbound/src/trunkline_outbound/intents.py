@@ -4,31 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from trunkline_common.contracts.outbound import RunMessageDue
 from trunkline_common.db import Database, outbox, pace, transaction
 from trunkline_common.db.outbox import Fact
-from trunkline_common.db.transaction import wake_after_commit
 from trunkline_common.ids import ATTEMPT, CALL, account_scope, new_id
-from trunkline_outbound.domain.admission import (
-    JobFacts,
-    NotBefore,
-    Rules,
-    SendNow,
-    Skip,
-    admit,
-    grant,
-)
-from trunkline_outbound.domain.windows import Window
-from trunkline_outbound.runs import ENDED
-from trunkline_outbound.store import attempts, channels, claims, decisions, jobs, limits, runs
+from trunkline_outbound.admitting import admit_picked, decision
+from trunkline_outbound.domain.admission import grant
+from trunkline_outbound.store import attempts, channels, claims, decisions, jobs, limits
 from trunkline_outbound.store.attempts import IntentFrame, NewAttempt
 from trunkline_outbound.store.channels import Channel
 from trunkline_outbound.store.claims import Claim
-from trunkline_outbound.store.decisions import Decision
 from trunkline_outbound.store.jobs import QueuedJob
 from trunkline_outbound.store.runs import Run
 from trunkline_outbound.tracing import traceparent_for
@@ -96,8 +84,7 @@ async def commit_intents(
         picked = await jobs.pick_queued(session, claim, grant(wanted, *_known(room)))
         if not picked:
             return Intents(drained=True)
-        rules = await _rules(session, run, channel)
-        admitted = await _admit(session, claim, rules, picked)
+        admitted = await admit_picked(session, claim, run, channel, picked)
         new = [_new_attempt(job, channel) for job in admitted]
         draft.attempt_ids.extend(attempt.attempt_id for attempt in new)
         if run.channel == "voice":
@@ -107,45 +94,6 @@ async def commit_intents(
 
 def _known(room: int | None) -> tuple[int, ...]:
     return () if room is None else (room,)
-
-
-async def _admit(
-    session: AsyncSession, claim: Claim, rules: Rules, picked: Sequence[QueuedJob]
-) -> list[QueuedJob]:
-    admitted, later, skipped, log = [], [], [], []
-    for job in picked:
-        facts = JobFacts(job.seq, job.address, job.attempts, job.zone)
-        match admit(facts, rules, now=job.now):
-            case SendNow():
-                admitted.append(job)
-            case NotBefore(at, rule):
-                later.append((job.seq, at, rule))
-                log.append(_decision(claim, job.seq, "deferred", rule, at))
-            case Skip(rule):
-                skipped.append((job.seq, rule))
-                log.append(_decision(claim, job.seq, "skipped", rule))
-    await jobs.defer(session, claim.run_id, later)
-    await jobs.skip(session, claim.run_id, skipped)
-    await decisions.add(session, log)
-    if skipped:
-        wake_after_commit(session, ENDED)
-    return admitted
-
-
-def _decision(
-    claim: Claim, seq: int, decision: str, rule: str, not_before: datetime | None = None
-) -> Decision:
-    return Decision(claim.business_id, claim.run_id, seq, decision, rule, not_before=not_before)
-
-
-async def _rules(session: AsyncSession, run: Run, channel: Channel) -> Rules:
-    """What holds for all jobs of this intent, as it stands now: an edit counts at once."""
-    terms = await runs.terms(session, run.run_id)
-    asked, window = terms.policy.window, None
-    if asked is not None:
-        days = frozenset(asked.weekdays)
-        window = Window(asked.opens, asked.closes, days, terms.holidays)
-    return Rules(channel.enabled, window, terms.time_zone)
 
 
 def _new_attempt(job: QueuedJob, channel: Channel) -> NewAttempt:
@@ -223,7 +171,7 @@ async def _defer_losers(session: AsyncSession, claim: Claim, losers: Sequence[Ne
     if not losers:
         return
     rows = await jobs.defer_by(session, claim.run_id, [a.seq for a in losers], "open_send", 5.0)
-    await decisions.add(session, [_decision(claim, seq, "deferred", "open_send") for seq in rows])
+    await decisions.add(session, [decision(claim, seq, "deferred", "open_send") for seq in rows])
 
 
 async def _hand_over(

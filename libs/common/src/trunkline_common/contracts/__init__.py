@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from trunkline_common.contracts import api, messaging, outbound, recordings
+from trunkline_common.contracts import api, messaging, outbound, recordings, suppressions
 from trunkline_common.contracts.envelope import Envelope, Event
 
 OWNED: Final[dict[str, tuple[type[Event], ...]]] = {
@@ -19,6 +19,8 @@ OWNED: Final[dict[str, tuple[type[Event], ...]]] = {
         api.RunPauseRequested,
         api.RunResumeRequested,
         api.RunCancelRequested,
+        suppressions.ContactSuppressed,
+        suppressions.ContactUnsuppressed,
         api.MessageRequested,
         api.CallStatusReported,
         api.CallTwimlFetched,

@@ -16,6 +16,7 @@ from trunkline_api.routes import (
     messages,
     meta,
     runs,
+    suppressions,
     twilio,
 )
 from trunkline_api.routes.answers import PROBLEMS
@@ -25,7 +26,8 @@ def routers() -> list[APIRouter]:
     """All routes: the public API under /v1, the providers' callbacks, and the documentation."""
 
     public = APIRouter(prefix="/v1", responses=PROBLEMS)
-    for noun in (businesses, keys, channels, contacts, imports, runs, controls, calls, messages):
+    nouns = (businesses, keys, channels, contacts, suppressions, imports)
+    for noun in (*nouns, runs, controls, calls, messages):
         public.include_router(noun.router)
     callbacks = APIRouter(prefix="/callbacks", include_in_schema=False)
     callbacks.include_router(twilio.router)

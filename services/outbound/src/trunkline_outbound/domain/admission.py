@@ -21,6 +21,7 @@ class JobFacts:
     address: str
     attempts: int
     zone: str | None = None
+    suppressed_by: str | None = None  # the kind of the suppression that fits it
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,8 @@ Admission = SendNow | NotBefore | Skip
 
 def admit(job: JobFacts, rules: Rules, *, now: datetime) -> Admission:
     """Decide one job. Room and pace are not asked here: they make the grant partial instead."""
+    if job.suppressed_by is not None:
+        return Skip(f"suppressed_{job.suppressed_by}")
     if not job.address.startswith("+"):
         return Skip("address_not_e164")
     if not rules.channel_enabled:

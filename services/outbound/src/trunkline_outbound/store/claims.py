@@ -78,12 +78,16 @@ UPDATE claims SET expires_at = clock_timestamp() + make_interval(secs => :lease)
 RETURNING claims.claim_id
 """
 )
+# The claim first, then the gate of the business's suppressions (see `store.suppressions`): both in
+# one statement, because whatever the intent reads comes after it and sees what passed the gate.
 _LOCK_OWN = text(
     """
-SELECT 1 FROM claims
- WHERE claim_id = :claim_id AND token = :token AND owner = :owner AND closed_at IS NULL
-   AND expires_at > clock_timestamp()
-   FOR NO KEY UPDATE
+WITH own AS MATERIALIZED (
+    SELECT business_id FROM claims
+     WHERE claim_id = :claim_id AND token = :token AND owner = :owner AND closed_at IS NULL
+       AND expires_at > clock_timestamp()
+       FOR NO KEY UPDATE)
+SELECT 1, pg_advisory_xact_lock_shared(hashtextextended(business_id, 13)) FROM own
 """
 )
 _CLOSE = text(

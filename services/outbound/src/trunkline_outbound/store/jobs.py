@@ -128,7 +128,7 @@ class QueuedJob:
     address: str
     attempts: int
     now: datetime
-    zone: str | None
+    zone: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

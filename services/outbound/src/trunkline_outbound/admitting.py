@@ -1,0 +1,74 @@
+"""The gate of an intent: what of the jobs it picked may be sent now, in its own transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from trunkline_common.db import outbox
+from trunkline_common.db.transaction import wake_after_commit
+from trunkline_outbound.domain.admission import JobFacts, NotBefore, Rules, SendNow, Skip, admit
+from trunkline_outbound.domain.windows import Window
+from trunkline_outbound.facts import job_skipped
+from trunkline_outbound.runs import ENDED
+from trunkline_outbound.store import decisions, jobs, runs, suppressions
+from trunkline_outbound.store.channels import Channel
+from trunkline_outbound.store.claims import Claim
+from trunkline_outbound.store.decisions import Decision
+from trunkline_outbound.store.jobs import QueuedJob
+from trunkline_outbound.store.runs import Run
+
+
+async def admit_picked(
+    session: AsyncSession, claim: Claim, run: Run, channel: Channel, picked: Sequence[QueuedJob]
+) -> list[QueuedJob]:
+    """Those that may be sent now; the others are deferred or skipped, each with its line."""
+    rules = await _rules(session, run, channel)
+    suppressed = await suppressions.find(session, run, picked)
+    admitted, later, skipped, log, ended = [], [], [], [], []
+    for job in picked:
+        found = suppressed.get(job.seq)
+        kind, detail = (found.kind, found.detail) if found else (None, None)
+        facts = JobFacts(job.seq, job.address, job.attempts, job.zone, kind)
+        match admit(facts, rules, now=job.now):
+            case SendNow():
+                admitted.append(job)
+            case NotBefore(at, rule):
+                later.append((job.seq, at, rule))
+                log.append(decision(claim, job.seq, "deferred", rule, not_before=at))
+            case Skip(rule):
+                skipped.append((job.seq, rule))
+                log.append(decision(claim, job.seq, "skipped", rule, detail=detail))
+                ended.append(job_skipped(run, job, rule))
+    await jobs.defer(session, claim.run_id, later)
+    await jobs.skip(session, claim.run_id, skipped)
+    await decisions.add(session, log)
+    await outbox.add_all(session, ended)
+    if skipped:
+        wake_after_commit(session, ENDED)
+    return admitted
+
+
+def decision(
+    claim: Claim,
+    seq: int,
+    what: str,
+    rule: str,
+    *,
+    detail: str | None = None,
+    not_before: datetime | None = None,
+) -> Decision:
+    """A line of the log about a job of this claim."""
+    return Decision(claim.business_id, claim.run_id, seq, what, rule, detail, not_before)
+
+
+async def _rules(session: AsyncSession, run: Run, channel: Channel) -> Rules:
+    """What holds for all jobs of this intent, as it stands now: an edit counts at once."""
+    terms = await runs.terms(session, run.run_id)
+    asked, window = terms.policy.window, None
+    if asked is not None:
+        days = frozenset(asked.weekdays)
+        window = Window(asked.opens, asked.closes, days, terms.holidays)
+    return Rules(channel.enabled, window, terms.time_zone)

@@ -269,6 +269,36 @@ async def test_a_late_proof_after_the_second_call_stops_the_second(stage: Stage)
     assert [e["asked"] for e in await stage.witnessed("call_update")] in (["canceled"], [])
 
 
+async def test_a_late_proof_while_the_second_is_under_way_stops_the_second(stage: Stage) -> None:
+    """Whichever fact comes last finds the other: M_ONESIDED of `tests/models/late.pml`."""
+    scene = stage.scene
+    run_id, late = await absent_and_waiting(stage)
+    await stage.fault("accept_never_answer", times=1)
+    await stage.dispatch(run_id, in_doubt=1)
+    await scene.report(late, "CA" + "e" * 32, "ringing")
+    await fold_calls(scene.database, batch=10)
+    assert await scene.value("SELECT count(*) FROM surplus_calls") == 0
+    second = str(await scene.value("SELECT open_attempt FROM jobs"))
+    await scene.report(second, "CA" + "d" * 32, "ringing")
+    await fold_calls(scene.database, batch=10)
+    assert await scene.rows("SELECT attempt_id, provider_id FROM surplus_calls") == [
+        (second, "CA" + "d" * 32)
+    ]
+
+
+async def test_another_try_after_a_busy_call_is_no_surplus(stage: Stage) -> None:
+    scene = stage.scene
+    run_id = await scene.start_run(1, max_attempts=2, retry_after=0)
+    await stage.dispatch(run_id, accepted=1)
+    first = str(await scene.value("SELECT open_attempt FROM jobs"))
+    sid = str(await scene.value("SELECT provider_id FROM attempts"))
+    await scene.report(first, sid, "busy")
+    await fold_calls(scene.database, batch=10)
+    await stage.dispatch(run_id, accepted=1)
+    assert await scene.value("SELECT count(*) FROM attempts WHERE state = 'accepted'") == 2
+    assert await scene.value("SELECT count(*) FROM surplus_calls") == 0
+
+
 async def test_two_ids_for_one_attempt_are_a_surplus(stage: Stage) -> None:
     scene = stage.scene
     run_id = await scene.start_run(1)

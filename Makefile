@@ -19,8 +19,8 @@ UV := $(VENV)/bin/uv --no-config
 LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-annotate --no-header --no-emit-package trunkline-common
 
-.PHONY: help install lock demo up down test check lint types unit architecture contracts integration \
-	e2e migrate topology schemas dead-letters clean
+.PHONY: help install lock demo up down test check lint types unit architecture contracts models \
+	integration e2e migrate topology schemas dead-letters clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z0-9 -]+:.*## /{printf "  make %s\n      %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -50,13 +50,13 @@ up: $(STAMP) ## Start the whole stack to play with (DOCKER=1: with compose)
 down: $(STAMP) ## Stop it
 	@$(RUN) -m trunkline_dev down $(NAMED) $(if $(DOCKER),--docker)
 
-test: $(STAMP) ## Everything that CI runs (BROKERS=all: on every supported RabbitMQ)
+test: $(STAMP) ## Everything that CI runs (BROKERS=all: on every supported RabbitMQ; MODELS=all: the long searches too)
 	@$(RUN) -m trunkline_dev test
 
 check: $(STAMP) ## Everything that needs nothing running
 	@$(RUN) -m trunkline_dev test lint types unit architecture contracts
 
-lint types unit architecture contracts integration e2e: $(STAMP) ## One suite of `make test`
+lint types unit architecture contracts models integration e2e: $(STAMP) ## One suite of `make test`
 	@$(RUN) -m trunkline_dev test $@
 
 migrate: $(STAMP) ## Bring the databases of the running stack up to date

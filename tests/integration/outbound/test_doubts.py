@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
-from typing import Any
 from uuid import uuid4
 
 import aiohttp
 import pytest
-from tests.integration.outbound.scene import SEALER, Scene
+from tests.integration.outbound.scene import Scene
+from tests.integration.outbound.stage import NOWHERE, Stage
 
 from trunkline_common.contracts.api import RunCancelRequested
 from trunkline_common.db import Database
-from trunkline_common.last_byte import open_http
-from trunkline_common.loops import Stop
 from trunkline_common.testing import facts
-from trunkline_outbound.accounts import Accounts
-from trunkline_outbound.dispatch import Dispatcher, DispatchSettings
 from trunkline_outbound.doubts import Patience, resolve_doubts
 from trunkline_outbound.folding import fold_calls
-from trunkline_outbound.gateways.twilio import TwilioGateway
 from trunkline_outbound.gateways.twilio_calls import TwilioCalls
 from trunkline_outbound.horizons import Horizons, close_silent
 from trunkline_outbound.news import brake_surplus, hang_up, poll_silent_calls
-from trunkline_outbound.sending import CallSender
 from trunkline_sandbox.process import running_sandbox
-
-NOWHERE = "http://127.0.0.1:9"  # callbacks are refused there: all of them are lost
 
 
 @pytest.fixture(scope="session")
@@ -36,71 +26,6 @@ def twilio_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     log = tmp_path_factory.mktemp("twilio") / "witness.jsonl"
     with running_sandbox(log, speed=20, seed=3) as url:
         yield url
-
-
-@dataclass
-class Stage:
-    """A scene with an account at the sandbox, and what asks it."""
-
-    scene: Scene
-    url: str
-    http: aiohttp.ClientSession
-
-    @property
-    def registry(self) -> TwilioCalls:
-        return TwilioCalls(self.http, self.url)
-
-    @property
-    def accounts(self) -> Accounts:
-        return Accounts(self.scene.database, SEALER)
-
-    async def post(self, path: str, body: dict[str, Any]) -> None:
-        async with self.http.post(f"{self.url}{path}", json=body) as answer:
-            assert answer.status == 201, await answer.text()
-
-    async def fault(self, kind: str, **order: Any) -> None:
-        await self.post("/sandbox/faults", {"kind": kind, "account": self.scene.account, **order})
-
-    async def witnessed(self, kind: str) -> list[dict[str, Any]]:
-        async with self.http.get(f"{self.url}/sandbox/log?limit=100000") as answer:
-            entries = (await answer.json())["entries"]
-        return [e for e in entries if e["kind"] == kind and e["account"] == self.scene.account]
-
-    async def dispatch(self, run_id: str, **wanted: int) -> None:
-        """Dispatch until the run's jobs are in these states."""
-        stop = Stop()
-        async with open_http(50, total=1.0, read=1.0) as http:
-            sender = CallSender(
-                TwilioGateway(http, self.url),
-                sealer=SEALER,
-                callback_base=NOWHERE,
-                callback_secret="secret",
-            )
-            settings = DispatchSettings(owner=uuid4().hex, idle=0.05)
-            async with asyncio.TaskGroup() as group:
-                group.create_task(Dispatcher(self.scene.database, sender, settings).run(stop))
-
-                async def so() -> bool:
-                    return await self.scene.states(run_id) == wanted
-
-                try:
-                    await facts.eventually(so, 20)
-                finally:
-                    stop.set()
-
-    async def ask(self, *, grace: float = 120.0) -> None:
-        """Two looks at every doubt: the first begins the count of seconds, the second asks."""
-        for _ in range(2):
-            await self.scene.rows("UPDATE attempts SET poll_at = NULL RETURNING 1")
-            await resolve_doubts(
-                self.scene.database, self.registry, self.accounts, Patience(grace=grace)
-            )
-
-    async def let_the_grace_pass(self) -> None:
-        await self.scene.rows(
-            "UPDATE attempts SET intent_at = intent_at - interval '200 s',"
-            " send_deadline = send_deadline - interval '200 s' RETURNING 1"
-        )
 
 
 @pytest.fixture
@@ -268,6 +193,36 @@ async def test_a_late_proof_after_the_second_call_stops_the_second(stage: Stage)
     assert await brake_surplus(scene.database, stage.registry, stage.accounts) == 1
     assert await scene.value("SELECT result FROM surplus_calls") in {"stopped", "too_late"}
     assert [e["asked"] for e in await stage.witnessed("call_update")] in (["canceled"], [])
+
+
+async def test_a_late_proof_while_the_second_is_under_way_stops_the_second(stage: Stage) -> None:
+    """Whichever fact comes last finds the other: M_ONESIDED of `tests/models/late.pml`."""
+    scene = stage.scene
+    run_id, late = await absent_and_waiting(stage)
+    await stage.fault("accept_never_answer", times=1)
+    await stage.dispatch(run_id, in_doubt=1)
+    await scene.report(late, "CA" + "e" * 32, "ringing")
+    await fold_calls(scene.database, batch=10)
+    assert await scene.value("SELECT count(*) FROM surplus_calls") == 0
+    second = str(await scene.value("SELECT open_attempt FROM jobs"))
+    await scene.report(second, "CA" + "d" * 32, "ringing")
+    await fold_calls(scene.database, batch=10)
+    assert await scene.rows("SELECT attempt_id, provider_id FROM surplus_calls") == [
+        (second, "CA" + "d" * 32)
+    ]
+
+
+async def test_another_try_after_a_busy_call_is_no_surplus(stage: Stage) -> None:
+    scene = stage.scene
+    run_id = await scene.start_run(1, max_attempts=2, retry_after=0)
+    await stage.dispatch(run_id, accepted=1)
+    first = str(await scene.value("SELECT open_attempt FROM jobs"))
+    sid = str(await scene.value("SELECT provider_id FROM attempts"))
+    await scene.report(first, sid, "busy")
+    await fold_calls(scene.database, batch=10)
+    await stage.dispatch(run_id, accepted=1)
+    assert await scene.value("SELECT count(*) FROM attempts WHERE state = 'accepted'") == 2
+    assert await scene.value("SELECT count(*) FROM surplus_calls") == 0
 
 
 async def test_two_ids_for_one_attempt_are_a_surplus(stage: Stage) -> None:

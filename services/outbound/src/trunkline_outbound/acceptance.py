@@ -64,7 +64,7 @@ async def _brake(session: AsyncSession, ours: Sequence[Acceptance], late: set[st
     """What is accepted after it had been given up must not be dialled again beside it."""
     await surplus.take_back(session, [n.attempt for n in ours if n.attempt.attempt_id in late])
     facts = [(n.attempt.attempt_id, n.provider_id) for n in ours]
-    twice = await surplus.detect(session, facts, late=late)
+    twice = await surplus.detect(session, facts)
     if twice:
         log.error("call.made_twice", extra={"attempts": twice})
         wake_after_commit(session, SURPLUS)

@@ -79,6 +79,7 @@ SUITES: Final = (
     Suite("unit", 10, folders=("tests/unit",)),
     Suite("architecture", 30, folders=("tests/architecture",)),
     Suite("contracts", 30, folders=("tests/contracts",)),
+    Suite("models", 90, folders=("tests/models",), options=("-n", "2", "--dist", "worksteal")),
     Suite(
         "integration", 240, folders=("tests/integration",), options=("-n", "2"), needs=Needs.SERVERS
     ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -35,8 +35,9 @@ UPDATE jobs SET state = 'accepted', claim_id = NULL, due_at = NULL, reason = 'ac
  WHERE jobs.run_id = late.run_id AND jobs.seq = late.seq AND jobs.state IN ('waiting', 'queued')
 """
 )
-# Two ids for one attempt: the one that is heard of later. Two calls for one job, because a fact
-# came after its attempt was taken for absent: the call of the later attempt.
+# Two ids for one attempt: the one that is heard of later. Two calls for one job: the later one, if
+# the first was heard of only after the later one's intent. Whichever of the two facts comes last
+# finds the other; a try after a busy call is none, since that call was known before.
 _DETECT = text(
     """
 WITH fact AS (
@@ -48,11 +49,14 @@ SELECT account, fact.provider_id, attempt_id, business_id, channel_id
  WHERE attempts.provider_id <> fact.provider_id
 UNION
 SELECT later.account, later.provider_id, later.attempt_id, later.business_id, later.channel_id
-  FROM fact JOIN attempts AS first USING (attempt_id)
-  JOIN jobs ON jobs.run_id = first.run_id AND jobs.seq = first.seq
-  JOIN attempts AS later ON later.attempt_id = jobs.open_attempt
- WHERE first.attempt_id = ANY (CAST(:late AS text[])) AND later.attempt_id <> first.attempt_id
-   AND later.provider_id IS NOT NULL AND jobs.state = 'accepted'
+  FROM fact JOIN attempts AS told USING (attempt_id)
+  JOIN jobs ON jobs.run_id = told.run_id AND jobs.seq = told.seq AND jobs.attempts > 1
+  JOIN attempts AS first ON first.run_id = jobs.run_id AND first.seq = jobs.seq
+  JOIN attempts AS later ON later.run_id = jobs.run_id AND later.seq = jobs.seq
+  JOIN calls ON calls.attempt_id = first.attempt_id
+ WHERE told.attempt_id IN (first.attempt_id, later.attempt_id)
+   AND later.state = 'accepted' AND later.provider_id IS NOT NULL
+   AND later.intent_at > first.intent_at AND calls.dialled_at > later.intent_at
 ON CONFLICT DO NOTHING
 RETURNING attempt_id
 """
@@ -110,14 +114,11 @@ async def take_back(session: AsyncSession, late: Sequence[Attempt]) -> None:
         await session.execute(_TAKE_BACK, parameters)
 
 
-async def detect(
-    session: AsyncSession, facts: Sequence[tuple[str, str]], *, late: Collection[str]
-) -> list[str]:
+async def detect(session: AsyncSession, facts: Sequence[tuple[str, str]]) -> list[str]:
     """Remember second calls that these facts (attempt, provider id) reveal; whose they are."""
     parameters = {
         "attempts": [attempt_id for attempt_id, _ in facts],
         "provider_ids": [provider_id for _, provider_id in facts],
-        "late": list(late),
     }
     return list((await session.execute(_DETECT, parameters)).scalars())
 

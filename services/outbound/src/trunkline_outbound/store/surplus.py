@@ -50,7 +50,7 @@ SELECT account, fact.provider_id, attempt_id, business_id, channel_id
 UNION
 SELECT later.account, later.provider_id, later.attempt_id, later.business_id, later.channel_id
   FROM fact JOIN attempts AS told USING (attempt_id)
-  JOIN jobs ON jobs.run_id = told.run_id AND jobs.seq = told.seq AND jobs.attempts > 1
+  JOIN jobs ON jobs.run_id = told.run_id AND jobs.seq = told.seq
   JOIN attempts AS first ON first.run_id = jobs.run_id AND first.seq = jobs.seq
   JOIN attempts AS later ON later.run_id = jobs.run_id AND later.seq = jobs.seq
   JOIN calls ON calls.attempt_id = first.attempt_id

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from trunkline_dev.demo.evidence import Evidence, Stored, Told
-from trunkline_dev.demo.traces import CORRELATION, Span
+from trunkline_dev.demo.traces import CORRELATION, Span, of_attempt
 
 # How the provider's last word on a call reads in ours.
 _CALL_WORDS: Final = {
@@ -142,12 +142,13 @@ def traced(evidence: Evidence, job: Told, spans: Sequence[Span]) -> Verdict:
         for s in joined
     )
     missing = sorted(step for step, there in found.items() if not there)
-    services = sorted({span.service for span in joined})
+    own = of_attempt(joined, job["attempt_id"])
+    services = sorted({span.service for span in own})
     return Verdict(
         not missing,
         "one job can be followed to the provider and back by its correlation id",
-        f"{len(joined)} spans in {', '.join(services) or 'no service'}"
-        + (f"; missing: {', '.join(missing)}" if missing else ""),
+        f"{len(own)} spans of its own in {', '.join(services) or 'no service'}, of {len(joined)}"
+        " of its run" + (f"; missing: {', '.join(missing)}" if missing else ""),
     )
 
 

@@ -48,8 +48,11 @@ class Stop:
     async def wait_or_ring(self, flag: Flag, seconds: float) -> None:
         """Wait for a ring, the end, or so many seconds; whichever is first."""
         self._flags.add(flag)
-        if not self.is_set():
-            await flag.wait(seconds)
+        try:
+            if not self.is_set():
+                await flag.wait(seconds)
+        finally:
+            self._flags.discard(flag)  # whoever waits once would be remembered for ever
 
 
 def backoff(failures: int, *, longest: float = LONGEST_BACKOFF) -> float:

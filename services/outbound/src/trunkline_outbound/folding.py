@@ -23,8 +23,9 @@ from trunkline_outbound.domain.calls import CallState, fold
 from trunkline_outbound.domain.states import call_outcome, end_of_job
 from trunkline_outbound.facts import fact_of, job_ended
 from trunkline_outbound.runs import ENDED, WORK
-from trunkline_outbound.store import attempts, calls, events, jobs, limits, runs
+from trunkline_outbound.store import attempts, calls, decisions, events, jobs, limits, runs
 from trunkline_outbound.store.attempts import Attempt
+from trunkline_outbound.store.decisions import Decision
 from trunkline_outbound.store.events import SaidOfCall
 from trunkline_outbound.store.jobs import LockedJob, Move
 
@@ -116,10 +117,26 @@ async def _end_jobs(
         moves.append(Move(*key, end.state, end.reason, outcome, due_at))
     again = [m for m in moves if m.state == "waiting"]
     final = [m for m in moves if m.state != "waiting"]
-    await jobs.move(session, again, from_states=_IN_FLIGHT)
+    await _defer(session, again)
     moved = await jobs.move(session, final, from_states=_ENDABLE)
     by_key = {(attempt.run_id, attempt.seq): attempt for attempt in ended}
     return [job_ended(by_key[job.run_id, job.seq], job) for job in moved]
+
+
+async def _defer(session: AsyncSession, again: Sequence[Move]) -> None:
+    """Another try, later: a line of the log for every job that really waits now."""
+    due = {(move.run_id, move.seq): move.due_at for move in again}
+    waiting = await jobs.move(session, again, from_states=_IN_FLIGHT)
+    await decisions.add(
+        session,
+        [
+            Decision(
+                job.business_id, job.run_id, job.seq, "deferred", job.reason,
+                not_before=due[job.run_id, job.seq],
+            )
+            for job in waiting
+        ],
+    )  # fmt: skip
 
 
 def _answered(attempt: Attempt) -> Fact:

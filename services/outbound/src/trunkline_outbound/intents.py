@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -102,7 +103,7 @@ async def _admit(
                 admitted.append(job)
             case NotBefore(at, rule):
                 later.append((job.seq, at, rule))
-                log.append(_decision(claim, job.seq, "deferred", rule))
+                log.append(_decision(claim, job.seq, "deferred", rule, not_before=at))
             case Skip(rule):
                 skipped.append((job.seq, rule))
                 log.append(_decision(claim, job.seq, "skipped", rule))
@@ -114,8 +115,10 @@ async def _admit(
     return admitted
 
 
-def _decision(claim: Claim, seq: int, decision: str, rule: str) -> Decision:
-    return Decision(claim.business_id, claim.run_id, seq, decision, rule)
+def _decision(
+    claim: Claim, seq: int, decision: str, rule: str, not_before: datetime | None = None
+) -> Decision:
+    return Decision(claim.business_id, claim.run_id, seq, decision, rule, not_before=not_before)
 
 
 def _new_attempt(job: QueuedJob, channel: Channel) -> NewAttempt:
@@ -174,7 +177,9 @@ async def _defer_losers(session: AsyncSession, claim: Claim, losers: Sequence[Ne
     if not losers:
         return
     rows = await jobs.defer_by(session, claim.run_id, [a.seq for a in losers], "open_send", 5.0)
-    await decisions.add(session, [_decision(claim, seq, "deferred", "open_send") for seq in rows])
+    await decisions.add(
+        session, [_decision(claim, seq, "deferred", "open_send", at) for seq, at in rows]
+    )
 
 
 async def _hand_over(

@@ -11,7 +11,9 @@ from trunkline_api.routes import (
     channels,
     contacts,
     controls,
+    decisions,
     docs,
+    events,
     imports,
     keys,
     messages,
@@ -29,7 +31,9 @@ def routers(parts: Parts) -> list[APIRouter]:
         request.state.parts = parts
 
     public = APIRouter(prefix="/v1", dependencies=[Depends(provide)], responses=PROBLEMS)
-    for noun in (businesses, keys, channels, contacts, imports, runs, controls, calls, messages):
+    for noun in (businesses, keys, channels, contacts, imports, runs, controls, events, decisions):
+        public.include_router(noun.router)
+    for noun in (calls, messages):
         public.include_router(noun.router)
     callbacks = APIRouter(
         prefix="/callbacks", dependencies=[Depends(provide)], include_in_schema=False

@@ -51,6 +51,7 @@ class OutboundLog:
 
     url: str | None = None
     token: str | None = field(default=None, repr=False)
+    seconds: float = WHOLE_SECONDS
 
     async def of_job(
         self, business_id: str, run_id: str, seq: int, *, after: str | None, limit: int
@@ -92,7 +93,7 @@ class OutboundLog:
     async def _get(self, url: str, query: dict[str, str]) -> tuple[int, bytes]:
         headers = {HEADER: correlation_id(), "Authorization": f"Bearer {self.token}"}
         inject(headers)
-        bounds = {"total": WHOLE_SECONDS, "connect": CONNECT_SECONDS, "read": WHOLE_SECONDS}
+        bounds = {"total": self.seconds, "connect": CONNECT_SECONDS, "read": self.seconds}
         async with (
             open_http(1, **bounds) as http,
             http.get(url, params=query, headers=headers, allow_redirects=False) as answer,

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 _JOB: Final = text(
     """
-SELECT FROM jobs WHERE business_id = :business_id AND run_id = :run_id AND seq = :seq
+SELECT true FROM jobs WHERE business_id = :business_id AND run_id = :run_id AND seq = :seq
 """
 )
 # `waiting` is what the log of older versions calls a deferral.
@@ -31,8 +31,8 @@ line (at, rank, ident, kind, state, rule, detail, not_before, attempt_id, provid
            CAST(NULL AS timestamptz), attempt_id, NULL, NULL
       FROM attempt
     UNION ALL
-    SELECT resolved_at, 2, attempt_id, 'result', state, reason, code, NULL, attempt_id, provider_id,
-           resolved_by
+    SELECT resolved_at, 2, attempt_id, 'result', state, nullif(reason, ''), code, NULL, attempt_id,
+           provider_id, resolved_by
       FROM attempt WHERE resolved_at IS NOT NULL
     UNION ALL
     SELECT said.arrived_at, 3, md5(concat_ws('|', attempt_id, said.provider_id, status, number)),

@@ -57,6 +57,7 @@ def refusal(name: str, values: Mapping[str, str]) -> str | None:
         "SEALING_KEYS": "k:" + "A" * 43 + "=",
         "CALLBACK_SECRET": "x" * 32,
         "OPERATOR_TOKEN": "x" * 32,
+        "INTERNAL_TOKEN": "x" * 32,
     }
     settings, prefix = service(name).settings, f"{name.upper()}_"
     fields = {key.lower(): value for key, value in secrets.items()}

@@ -68,3 +68,14 @@ async def test_a_ring_while_looking_is_not_lost() -> None:
 def test_backoff_grows_and_is_bounded() -> None:
     assert all(0.2 <= backoff(1) <= 0.4 for _ in range(50))
     assert all(7.5 <= backoff(99) <= 15 for _ in range(50))
+
+
+async def test_who_has_waited_is_not_remembered_and_who_waits_on_the_same_bell_is() -> None:
+    stop, flag = Stop(), Flag()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(stop.wait_or_ring(flag, 30))
+        await stop.wait_or_ring(flag, 0)
+        stop.set()
+    flag.clear()
+    stop.set()
+    assert not await flag.wait(0)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections import Counter
 from collections.abc import Awaitable, Callable
 
-from prometheus_client import Counter
+import prometheus_client
 
 from trunkline_common.db.wake import Flag
 from trunkline_common.outcomes import TrunklineError
@@ -17,7 +18,9 @@ log = logging.getLogger(__name__)
 FIRST_BACKOFF = 0.2
 LONGEST_BACKOFF = 15.0
 
-TICKS = Counter("trunkline_loop_ticks_total", "Ticks of a loop", ["loop", "result"])
+TICKS = prometheus_client.Counter(
+    "trunkline_loop_ticks_total", "Ticks of a loop", ["loop", "result"]
+)
 
 
 class Stop:
@@ -25,7 +28,7 @@ class Stop:
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
-        self._flags: set[Flag] = set()
+        self._flags: Counter[Flag] = Counter()  # several may wait on one
 
     def set(self) -> None:
         """Wish it: everybody who waits is woken."""
@@ -47,9 +50,14 @@ class Stop:
 
     async def wait_or_ring(self, flag: Flag, seconds: float) -> None:
         """Wait for a ring, the end, or so many seconds; whichever is first."""
-        self._flags.add(flag)
-        if not self.is_set():
-            await flag.wait(seconds)
+        self._flags[flag] += 1
+        try:
+            if not self.is_set():
+                await flag.wait(seconds)
+        finally:  # whoever waits once would be remembered for ever
+            self._flags[flag] -= 1
+            if not self._flags[flag]:
+                del self._flags[flag]
 
 
 def backoff(failures: int, *, longest: float = LONGEST_BACKOFF) -> float:

@@ -13,6 +13,7 @@ from trunkline_api import callbacks, feeds
 from trunkline_api.accounts import Accounts
 from trunkline_api.callbacks import Ear
 from trunkline_api.consumer import HANDLERS
+from trunkline_api.gateways.outbound import OutboundLog
 from trunkline_api.parts import Parts
 from trunkline_api.routes import routers
 from trunkline_api.scripts import Scripts
@@ -40,7 +41,7 @@ _FORM_BYTES: Final = 16 * 1024  # what a multipart body has around its file
 
 def parts(runtime: Runtime[Settings]) -> Parts:
     """What requests need, from what the environment says."""
-    settings = runtime.settings
+    settings, token = runtime.settings, runtime.settings.internal_token
     sealer = parse_keys(settings.sealing_keys.get_secret_value())
     accounts = Accounts(runtime.database, sealer)
     return Parts(
@@ -55,6 +56,8 @@ def parts(runtime: Runtime[Settings]) -> Parts:
         operator_token=settings.operator_token.get_secret_value(),
         upload_max_bytes=settings.upload_max_bytes,
         upload_max_rows=settings.upload_max_rows,
+        outbound=OutboundLog(settings.outbound_url, token.get_secret_value() if token else None),
+        stop=runtime.stop,
     )
 
 

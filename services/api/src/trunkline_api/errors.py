@@ -6,8 +6,10 @@ All are `trunkline_common.http.Problem` (RFC 9457), told apart by status and typ
 ├── 404 not-found                unknown, or another business's: the same answer
 ├── 408 too-slow                 a body that does not come; one too large is refused before us
 ├── 409 conflict                 it exists, and its state does not allow this
-└── 422 import-…, invalid-request, start-in-past, window-never-opens: understood and refused,
-        with the place
+├── 422 import-…, invalid-request, start-in-past, window-never-opens: understood and refused,
+│       with the place
+├── 429 too-many-streams         this key watches too much at once
+└── 503 outbound-away, streams-full: later, see `Retry-After`
 """
 
 from __future__ import annotations
@@ -102,3 +104,22 @@ def invalid_places(places: Sequence[tuple[str, str]]) -> Problem:
 def unreadable(slug: str, detail: str) -> Problem:
     """A file that is refused whole: nothing of it was kept."""
     return Problem(422, slug, "The file was refused", detail)
+
+
+def outbound_away(detail: str = "outbound does not answer: its work goes on, ask again") -> Problem:
+    """What only outbound can say cannot be said now."""
+    return Problem(503, "outbound-away", "Not available now", detail, headers={"Retry-After": "5"})
+
+
+def too_many_streams(most: int) -> Problem:
+    """One key's share of what is watched here."""
+    detail = f"a key watches at most {most} runs at once in one process"
+    return Problem(
+        429, "too-many-streams", "Too many streams", detail, headers={"Retry-After": "5"}
+    )
+
+
+def streams_full() -> Problem:
+    """This process watches as much as it can."""
+    detail = "every stream is taken: ask again, or read the run itself"
+    return Problem(503, "streams-full", "Not available now", detail, headers={"Retry-After": "5"})

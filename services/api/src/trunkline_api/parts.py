@@ -6,9 +6,12 @@ from dataclasses import dataclass, field
 
 from trunkline_api.accounts import Accounts
 from trunkline_api.callbacks import Ear
+from trunkline_api.gateways.outbound import OutboundLog
 from trunkline_api.scripts import Scripts
 from trunkline_api.siblings import Siblings
+from trunkline_api.streams import Streams
 from trunkline_common.db import Database
+from trunkline_common.loops import Stop
 from trunkline_common.sealing import Sealer
 
 
@@ -27,3 +30,6 @@ class Parts:
     operator_token: str = field(repr=False)
     upload_max_bytes: int
     upload_max_rows: int
+    outbound: OutboundLog = field(default_factory=OutboundLog)
+    streams: Streams = field(default_factory=Streams)
+    stop: Stop = field(default_factory=Stop)

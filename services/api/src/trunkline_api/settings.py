@@ -18,6 +18,12 @@ class Settings(ServiceSettings):
     sealing_keys: SecretStr = Field(description="name:base64-of-32-bytes,…; the first one seals")
     callback_secret: SecretStr = Field(min_length=16, description="proves our callback URLs")
     operator_token: SecretStr = Field(min_length=16, description="may create businesses")
+    outbound_url: str | None = Field(
+        default=None, description="outbound's own `serve`, for pages of its decision log"
+    )
+    internal_token: SecretStr | None = Field(
+        default=None, min_length=16, description="the same as outbound's: what it knows us by"
+    )
     upload_max_bytes: int = Field(default=20 * 1024 * 1024, ge=1024)
     upload_max_rows: int = Field(default=100_000, ge=1)
     events_keep_days: int = Field(default=30, ge=1, description="raw provider events")

@@ -8,8 +8,11 @@ import socket
 from functools import partial
 from typing import Final
 
+from fastapi import FastAPI
+
 from trunkline_common.db import Database
 from trunkline_common.db.retry import retried
+from trunkline_common.http import create_app
 from trunkline_common.last_byte import open_http
 from trunkline_common.loops import work_loop
 from trunkline_common.processes import Process, Runtime, Service, consume, prune, relay, serve
@@ -31,12 +34,21 @@ from trunkline_outbound.horizons import Horizons, close_silent
 from trunkline_outbound.news import brake_surplus, hang_up, poll_silent_calls
 from trunkline_outbound.progress import tell_progress
 from trunkline_outbound.results import fold_messages
+from trunkline_outbound.routes import internal_router
 from trunkline_outbound.sending import CallSender
 from trunkline_outbound.settings import Settings
 from trunkline_outbound.store.events import FOLD_CALLS, FOLD_MESSAGES
 
 FOLD_BATCH: Final = 500
 ASK_AT_ONCE: Final = 40
+
+
+def application(runtime: Runtime[Settings]) -> FastAPI:
+    """What api may ask; nothing of it is for the public."""
+    token = runtime.settings.internal_token
+    secret = token.get_secret_value() if token is not None else None
+    routers = [internal_router(runtime.database, secret)]
+    return create_app("Trunkline outbound", routers, openapi_url=None)
 
 
 async def dispatch(runtime: Runtime[Settings]) -> None:
@@ -181,4 +193,5 @@ SERVICE: Final = Service(
         Process("reconcile", "fold callbacks, complete runs, sweep", reconcile),
         Process("schedule", "tell progress, prune old rows", schedule, scheduler=True),
     ),
+    routes=application,
 )

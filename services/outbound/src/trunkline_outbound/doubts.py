@@ -33,7 +33,7 @@ from trunkline_outbound.runs import ENDED, WORK
 from trunkline_outbound.store import attempts, decisions, jobs, limits, runs, surplus
 from trunkline_outbound.store import doubts as store
 from trunkline_outbound.store.attempts import Attempt
-from trunkline_outbound.store.decisions import Decision
+from trunkline_outbound.store.decisions import Decision, decision_of
 from trunkline_outbound.store.doubts import Doubt
 from trunkline_outbound.store.jobs import Move
 
@@ -147,9 +147,9 @@ async def _absent(session: AsyncSession, doubt: Doubt) -> None:
         moves = [Move(*key, "unknown", ABSENT)]
     moved = await jobs.move(session, moves)
     await attempts.close_sends(session, [attempt_id])
-    state = moves[0].state
+    said = decision_of(moves[0])
     await decisions.add(
-        session, [Decision(attempt.business_id, attempt.run_id, attempt.seq, state, ABSENT)]
+        session, [Decision(attempt.business_id, attempt.run_id, attempt.seq, said, ABSENT)]
     )
     facts = [job_ended(attempt, job) for job in moved if job.state == "unknown"]
     facts += [fact_of(attempt, _unknown(attempt)) for job in moved if job.state == "unknown"]

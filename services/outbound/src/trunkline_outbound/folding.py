@@ -25,10 +25,11 @@ from trunkline_outbound.domain.retries import Retry, Tries, end_of_job, rules_of
 from trunkline_outbound.domain.states import call_outcome
 from trunkline_outbound.facts import fact_of, job_ended
 from trunkline_outbound.runs import ENDED, WORK
-from trunkline_outbound.store import attempts, calls, events, jobs, limits, runs
+from trunkline_outbound.store import attempts, calls, decisions, events, jobs, limits, runs
 from trunkline_outbound.store.attempts import Attempt
+from trunkline_outbound.store.decisions import Decision
 from trunkline_outbound.store.events import SaidOfCall
-from trunkline_outbound.store.jobs import LockedJob, Move
+from trunkline_outbound.store.jobs import LockedJob, Move, MovedJob
 
 log = logging.getLogger(__name__)
 
@@ -119,9 +120,11 @@ async def _end_jobs(
         shown = None if end.state == "waiting" else end.outcome
         key = (attempt.run_id, attempt.seq, attempt.attempt_id)
         moves.append(Move(*key, end.state, end.reason, shown, due_at))
-    moved = [job for job in await jobs.move(session, moves) if job.state != "waiting"]
+    moved = await jobs.move(session, moves)
+    await _log_later(session, moves, [job for job in moved if job.state == "waiting"])
+    over = [job for job in moved if job.state != "waiting"]
     by_key = {(attempt.run_id, attempt.seq): attempt for attempt in ended}
-    return [job_ended(by_key[job.run_id, job.seq], job) for job in moved]
+    return [job_ended(by_key[job.run_id, job.seq], job) for job in over]
 
 
 def _rules(policy: RunPolicy) -> Mapping[str, Retry]:
@@ -130,6 +133,19 @@ def _rules(policy: RunPolicy) -> Mapping[str, Retry]:
     if named is not None:
         rules = {outcome: Retry(rule.most, rule.delays) for outcome, rule in named.items()}
     return rules_of(rules, max_attempts=policy.max_attempts, retry_after=policy.retry_after)
+
+
+async def _log_later(
+    session: AsyncSession, moves: Sequence[Move], waiting: Sequence[MovedJob]
+) -> None:
+    """Another try, later: a line of the log for every job that really waits now."""
+    due = {(move.run_id, move.seq): move.due_at for move in moves}
+    lines = []
+    for job in waiting:
+        key = (job.run_id, job.seq)
+        line = Decision(job.business_id, *key, "deferred", job.reason, not_before=due[key])
+        lines.append(line)
+    await decisions.add(session, lines)
 
 
 def _answered(attempt: Attempt) -> Fact:

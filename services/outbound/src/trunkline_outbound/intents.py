@@ -171,7 +171,10 @@ async def _defer_losers(session: AsyncSession, claim: Claim, losers: Sequence[Ne
     if not losers:
         return
     rows = await jobs.defer_by(session, claim.run_id, [a.seq for a in losers], "open_send", 5.0)
-    await decisions.add(session, [decision(claim, seq, "deferred", "open_send") for seq in rows])
+    await decisions.add(
+        session,
+        [decision(claim, seq, "deferred", "open_send", not_before=at) for seq, at in rows],
+    )
 
 
 async def _hand_over(

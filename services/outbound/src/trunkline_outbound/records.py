@@ -19,7 +19,7 @@ from trunkline_outbound.facts import job_ended
 from trunkline_outbound.runs import ENDED, WORK
 from trunkline_outbound.store import attempts, channels, decisions, jobs, limits
 from trunkline_outbound.store.attempts import Attempt
-from trunkline_outbound.store.decisions import Decision
+from trunkline_outbound.store.decisions import Decision, decision_of
 from trunkline_outbound.store.jobs import LockedJob, Move
 
 log = logging.getLogger(__name__)
@@ -96,7 +96,7 @@ async def _decide(
     await decisions.add(
         session,
         [
-            Decision(a.business_id, a.run_id, a.seq, m.state, m.reason, r.code, m.due_at)
+            Decision(a.business_id, a.run_id, a.seq, decision_of(m), m.reason, r.code, m.due_at)
             for (a, r), m in zip(decided, moves, strict=True)
         ],
     )

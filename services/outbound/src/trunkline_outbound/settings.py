@@ -16,6 +16,11 @@ class Settings(ServiceSettings):
     sealing_keys: SecretStr = Field(description="name:base64 of 32 bytes, the current key first")
     callback_secret: SecretStr = Field(description="the same as api's: proves our callback URLs")
     callback_base_url: str = Field(description="api's public URL, as providers reach it")
+    internal_token: SecretStr | None = Field(
+        default=None,
+        min_length=16,
+        description="the same as api's; without it `serve` tells api no",
+    )
     twilio_base_url: str = "https://api.twilio.com"
 
     concurrency: int = Field(default=100, ge=1, le=5000, description="requests in flight")

@@ -20,16 +20,22 @@ class Credentials:
     sealing_keys: str
     callback_secret: str
     operator_token: str
+    internal_token: str
     passwords: dict[str, str]  # of database roles
 
 
 def credentials_in(path: Path) -> Credentials:
-    """The secrets kept in this file; new ones if there is none."""
-    if not path.exists():
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    """The secrets kept in this file; new ones for those that it lacks, as an older file may."""
+    kept = json.loads(path.read_text()) if path.exists() else {}
+    secrets_now = asdict(_new()) | kept
+    if secrets_now != kept:
+        written = path.with_suffix(".new")
+        written.unlink(missing_ok=True)
+        descriptor = os.open(written, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as file:
-            json.dump(asdict(_new()), file, indent=2)
-    return Credentials(**json.loads(path.read_text()))
+            json.dump(secrets_now, file, indent=2)
+        written.replace(path)
+    return Credentials(**secrets_now)
 
 
 def _new() -> Credentials:
@@ -38,5 +44,6 @@ def _new() -> Credentials:
         sealing_keys="local:" + base64.b64encode(secrets.token_bytes(32)).decode(),
         callback_secret=secrets.token_urlsafe(32),
         operator_token="op_" + secrets.token_urlsafe(24),
+        internal_token=secrets.token_urlsafe(32),
         passwords={role: secrets.token_urlsafe(18) for role in roles},
     )

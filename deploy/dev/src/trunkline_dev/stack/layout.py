@@ -15,6 +15,7 @@ from trunkline_dev.stack.credentials import Credentials
 from trunkline_dev.stack.options import SANDBOX, SERVICES, Options, Replica
 
 _STEERING = tuple(f"{name.upper()}_" for name in (*SERVICES, SANDBOX))
+_SERVING = ("all", "api", "serve")
 _PROCESS = ("SERVICE_ROLE", "ENABLE_SCHEDULERS", "TRUNKLINE_", "PYTEST_")
 
 
@@ -127,10 +128,13 @@ class Layout:
                     "API_PUBLIC_URL": api,
                     "API_CALLBACK_SECRET": secrets.callback_secret,
                     "API_OPERATOR_TOKEN": secrets.operator_token,
+                    "API_INTERNAL_TOKEN": secrets.internal_token,
+                    **self._outbound(),
                 },
                 "outbound": {
                     "OUTBOUND_CALLBACK_SECRET": secrets.callback_secret,
                     "OUTBOUND_CALLBACK_BASE_URL": api,
+                    "OUTBOUND_INTERNAL_TOKEN": secrets.internal_token,
                     "OUTBOUND_TWILIO_BASE_URL": sandbox,
                 },
                 "messaging": {"MESSAGING_META_BASE_URL": f"{sandbox}/v23.0"},
@@ -140,3 +144,12 @@ class Layout:
                 },
             }[service]
         )
+
+    def _outbound(self) -> dict[str, str]:
+        """Where outbound answers api, if any of its processes does."""
+        serving = [
+            replica.name
+            for replica in self.options.replicas
+            if replica.service == "outbound" and replica.command in _SERVING
+        ]
+        return {"API_OUTBOUND_URL": self.url(serving[0])} if serving else {}

@@ -10,7 +10,9 @@ from trunkline_api.routes import (
     channels,
     contacts,
     controls,
+    decisions,
     docs,
+    events,
     imports,
     keys,
     messages,
@@ -27,7 +29,7 @@ def routers() -> list[APIRouter]:
 
     public = APIRouter(prefix="/v1", responses=PROBLEMS)
     nouns = (businesses, keys, channels, contacts, suppressions, imports)
-    for noun in (*nouns, runs, controls, calls, messages):
+    for noun in (*nouns, runs, controls, events, decisions, calls, messages):
         public.include_router(noun.router)
     callbacks = APIRouter(prefix="/callbacks", include_in_schema=False)
     callbacks.include_router(twilio.router)

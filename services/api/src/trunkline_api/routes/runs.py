@@ -9,6 +9,7 @@ from fastapi import APIRouter
 from pydantic import AwareDatetime, Field, StringConstraints, computed_field, model_validator
 
 from trunkline_api import calls, errors, messages, runs
+from trunkline_api.domain.paces import ended_of
 from trunkline_api.routes.answers import (
     AFTER_EVERY_ID,
     Asked,
@@ -36,7 +37,6 @@ from trunkline_common.http import correlation_id
 
 router = APIRouter(prefix="/runs", tags=["runs"], route_class=PublicRoute)
 
-UNDER_WAY = ("queued", "sending", "waiting", "in_doubt", "accepted")
 Words = Annotated[str, StringConstraints(min_length=1, max_length=4000)]
 Language = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,2}$")]
 
@@ -147,6 +147,13 @@ class RunTold(Told):
     started_at: datetime | None
     ended_at: datetime | None
     start_at: datetime | None = Field(description="when a scheduled run starts")
+    rate: float | None = Field(
+        description="contacts whose turn ended, per second, over the last minute; null as long as "
+        "it is not known, and when the run does not move"
+    )
+    estimated_end: datetime | None = Field(
+        description="the end at that rate; later tries and closed windows are not foreseen"
+    )
 
     @computed_field(description="share of contacts whose turn is over, 0 to 1")  # type: ignore[prop-decorator]
     @property
@@ -154,9 +161,7 @@ class RunTold(Told):
         """What is under way is counted, so that a final state that is new to us is over too."""
         if not self.total:
             return 0.0
-        under_way = sum(self.states.get(state, 0) for state in UNDER_WAY)
-        known = sum(self.states.values())
-        return round((known - under_way) / self.total, 4)
+        return round(ended_of(self.states) / self.total, 4)
 
 
 class RunContactTold(Told):

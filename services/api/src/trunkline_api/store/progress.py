@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from trunkline_api.domain.paces import Sample, ended_of, remember
 from trunkline_api.domain.states import turn_rank
+from trunkline_api.store.runs import CHANGED
 from trunkline_common.contracts.outbound import (
     JobEnded,
     RunCancelled,
@@ -17,14 +19,21 @@ from trunkline_common.contracts.outbound import (
     RunFailed,
     RunProgressed,
 )
+from trunkline_common.db.transaction import wake_after_commit
 
+_RECENT: Final = text(
+    """
+SELECT recent FROM runs WHERE business_id = :business_id AND id = :run_id FOR NO KEY UPDATE
+"""
+)
 _STARTED: Final = text(
     """
 UPDATE runs
    SET state = CASE WHEN state IN ('draft', 'scheduled', 'starting') THEN 'running'
                     ELSE state END,
        total = CASE WHEN progress_version = 0 THEN :total ELSE total END,
-       rejects = :rejects, started_at = least(started_at, :at)
+       rejects = :rejects, started_at = least(started_at, :at),
+       recent = CAST(:recent AS jsonb)
  WHERE business_id = :business_id AND id = :run_id
 RETURNING id
 """
@@ -56,7 +65,8 @@ UPDATE runs
                           (CAST(:version AS bigint), CAST(:total AS integer),
                            CAST(:states AS jsonb), CAST(:outcomes AS jsonb)))
                   AS said (version, total, states, outcomes)
-            ORDER BY version DESC, states DESC, outcomes DESC, total DESC NULLS LAST LIMIT 1)
+            ORDER BY version DESC, states DESC, outcomes DESC, total DESC NULLS LAST LIMIT 1),
+       recent = CAST(:recent AS jsonb)
  WHERE business_id = :business_id AND id = :run_id
 RETURNING id
 """
@@ -104,7 +114,7 @@ async def started(
         "rejects": rejects,
         "at": at,
     }
-    return (await session.execute(_STARTED, values)).first() is not None
+    return await _sampled(session, _STARTED, values, Sample(at.timestamp(), 0))
 
 
 async def rejected(
@@ -112,7 +122,7 @@ async def rejected(
 ) -> bool:
     """The run can never start; False where the business has no such run."""
     values = {"business_id": business_id, "run_id": run_id, "reason": reason, "at": at}
-    return (await session.execute(_REJECTED, values)).first() is not None
+    return await _changed(session, _REJECTED, values)
 
 
 async def moved(
@@ -131,7 +141,7 @@ async def moved(
         "step": step,
         "reason": reason,
     }
-    return (await session.execute(_MOVED, values)).first() is not None
+    return await _changed(session, _MOVED, values)
 
 
 async def progressed(
@@ -174,7 +184,25 @@ async def _counted(
         "reason": reason,
         "at": at,
     }
-    return (await session.execute(_PROGRESSED, values)).first() is not None
+    sample = Sample(at.timestamp(), ended_of(event.states))
+    return await _sampled(session, _PROGRESSED, values, sample)
+
+
+async def _sampled(
+    session: AsyncSession, statement: TextClause, values: dict[str, Any], sample: Sample
+) -> bool:
+    """Change a run, and remember how many turns were over by then."""
+    recent = (await session.execute(_RECENT, values)).scalar()
+    if recent is None:
+        return False
+    samples = remember([Sample(at, ended) for at, ended in recent], sample)
+    return await _changed(session, statement, {**values, "recent": json.dumps(samples)})
+
+
+async def _changed(session: AsyncSession, statement: TextClause, values: dict[str, Any]) -> bool:
+    """Change a run and wake whoever watches; False where the business has no such run."""
+    wake_after_commit(session, CHANGED)
+    return (await session.execute(statement, values)).first() is not None
 
 
 async def turn_ended(

@@ -10,8 +10,12 @@ from typing import Any, Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from trunkline_api.domain.paces import Pace, Sample, pace
 from trunkline_api.store.rows import every, first, only
 from trunkline_common.contracts.api import ChannelKind
+from trunkline_common.db.transaction import wake_after_commit
+
+CHANGED: Final = "api.runs"  # rung when a run has changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,24 @@ class Run:
     started_at: datetime | None
     ended_at: datetime | None
     start_at: datetime | None
+    version: int
+    recent: list[tuple[float, int]]
+    read_at: datetime
+
+    @property
+    def rate(self) -> float | None:
+        """Turns that end in a second, of late."""
+        return self._pace().rate
+
+    @property
+    def estimated_end(self) -> datetime | None:
+        """When it would be over at this rate."""
+        return self._pace().estimated_end
+
+    def _pace(self) -> Pace:
+        samples = [Sample(at, ended) for at, ended in self.recent]
+        now = self.read_at.timestamp()
+        return pace(samples, now=now, state=self.state, total=self.total)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +94,7 @@ class RunContact:
 _COLUMNS: Final = (
     "id, business_id, name, channel, channel_id, audience, list_id, content, policy, state,"
     " reason, total, rejects, states, outcomes, correlation_id, created_at, requested_at,"
-    " started_at, ended_at, start_at"
+    " started_at, ended_at, start_at, version, recent, clock_timestamp() AS read_at"
 )
 _ADD: Final = text(
     f"""
@@ -175,6 +197,7 @@ async def request(
         "correlation_id": correlation_id,
         "start_at": start_at,
     }
+    wake_after_commit(session, CHANGED)
     return only(await session.execute(_REQUEST, values), Run)
 
 
@@ -194,11 +217,13 @@ async def edit(
         "start_at": start_at,
     }
     await session.execute(_EDIT, values)
+    wake_after_commit(session, CHANGED)
 
 
 async def cancel_draft(session: AsyncSession, business_id: str, run_id: str) -> None:
     """Nothing of it ever left: it is over at once."""
     await session.execute(_CANCEL_DRAFT, {"business_id": business_id, "run_id": run_id})
+    wake_after_commit(session, CHANGED)
 
 
 async def content_of(

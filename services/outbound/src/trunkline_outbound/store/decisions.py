@@ -9,6 +9,8 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from trunkline_outbound.store.jobs import Move
+
 _ADD = text(
     """
 INSERT INTO decisions (business_id, run_id, seq, decision, rule, detail, not_before)
@@ -30,6 +32,11 @@ class Decision:
     rule: str
     detail: str | None = None
     not_before: datetime | None = None
+
+
+def decision_of(move: Move) -> str:
+    """What the log calls a move: whoever waits was deferred."""
+    return "deferred" if move.state == "waiting" else move.state
 
 
 async def add(session: AsyncSession, decisions: Sequence[Decision]) -> None:

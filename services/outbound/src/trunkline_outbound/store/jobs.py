@@ -52,7 +52,7 @@ UPDATE jobs SET state = 'waiting', claim_id = NULL, open_attempt = NULL, reason 
        due_at = clock_timestamp() + make_interval(secs => :seconds),
        changed_at = clock_timestamp()
  WHERE run_id = :run_id AND seq = ANY (CAST(:seqs AS bigint[])) AND state = 'queued'
-RETURNING seq
+RETURNING seq, due_at
 """
 )
 _SKIP = text(
@@ -209,10 +209,10 @@ async def defer(
 
 async def defer_by(
     session: AsyncSession, run_id: str, seqs: Sequence[int], reason: str, seconds: float
-) -> list[int]:
-    """Move queued jobs to waiting for this many seconds; those that moved."""
+) -> list[tuple[int, datetime]]:
+    """Move queued jobs to waiting for this many seconds; those that moved, and until when."""
     parameters = {"run_id": run_id, "seqs": list(seqs), "reason": reason, "seconds": seconds}
-    return list((await session.execute(_DEFER_BY, parameters)).scalars())
+    return [(row.seq, row.due_at) for row in await session.execute(_DEFER_BY, parameters)]
 
 
 async def skip(session: AsyncSession, run_id: str, skipped: Sequence[tuple[int, str]]) -> None:

@@ -1,0 +1,101 @@
+"""Outbound's own log, asked for page by page: bounded in time, never repeated, never cached."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+from urllib.parse import quote
+
+import aiohttp
+from opentelemetry.propagate import inject
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from trunkline_api import errors
+from trunkline_common.http import HEADER, correlation_id
+from trunkline_common.last_byte import open_http
+
+log = logging.getLogger(__name__)
+
+CONNECT_SECONDS: Final = 2.0
+WHOLE_SECONDS: Final = 5.0
+
+
+class Line(BaseModel):
+    """One line of the log; `position` is where the next page goes on."""
+
+    model_config = ConfigDict(frozen=True)
+
+    position: str
+    seq: int
+    at: datetime
+    kind: str
+    state: str
+    rule: str | None
+    detail: str | None
+    not_before: datetime | None
+    attempt_id: str | None
+    provider_id: str | None
+    said_by: str | None
+
+
+class _Lines(BaseModel):
+    data: list[Line]
+
+
+@dataclass(frozen=True, slots=True)
+class OutboundLog:
+    """Where outbound answers, and the token that it knows us by. Without both, nothing is asked."""
+
+    url: str | None = None
+    token: str | None = field(default=None, repr=False)
+    seconds: float = WHOLE_SECONDS
+
+    async def of_job(
+        self, business_id: str, run_id: str, seq: int, *, after: str | None, limit: int
+    ) -> Sequence[Line] | None:
+        """What happened to one contact of a run, in order; None where outbound knows no such job.
+
+        Raises a problem where outbound does not answer, or refuses the place.
+        """
+        query = {"limit": str(limit)} | ({"after": after} if after else {})
+        return await self._ask(business_id, run_id, f"jobs/{seq}/history", query)
+
+    async def of_run(
+        self, business_id: str, run_id: str, *, before: int | None, limit: int
+    ) -> Sequence[Line]:
+        """A run's decisions, newest first. Raises a problem where outbound does not answer."""
+        query = {"limit": str(limit)} | ({"before": str(before)} if before else {})
+        return await self._ask(business_id, run_id, "decisions", query) or ()
+
+    async def _ask(
+        self, business_id: str, run_id: str, what: str, query: dict[str, str]
+    ) -> Sequence[Line] | None:
+        if self.url is None or self.token is None:
+            raise errors.outbound_away("api was not told where outbound is")
+        place = f"/internal/v1/businesses/{quote(business_id)}/runs/{quote(run_id)}/{what}"
+        try:
+            status, body = await self._get(self.url.rstrip("/") + place, query)
+            if status == 200:
+                return _Lines.model_validate_json(body).data
+        except (aiohttp.ClientError, TimeoutError, OSError, ValidationError) as error:
+            log.warning("outbound.away", extra={"error": type(error).__name__})
+            raise errors.outbound_away() from None
+        if status == 404:
+            return None
+        if status == 422:
+            raise errors.invalid("query/cursor", "not a cursor of this list")
+        log.error("outbound.refused", extra={"status": status})
+        raise errors.outbound_away()
+
+    async def _get(self, url: str, query: dict[str, str]) -> tuple[int, bytes]:
+        headers = {HEADER: correlation_id(), "Authorization": f"Bearer {self.token}"}
+        inject(headers)
+        bounds = {"total": self.seconds, "connect": CONNECT_SECONDS, "read": self.seconds}
+        async with (
+            open_http(1, **bounds) as http,
+            http.get(url, params=query, headers=headers, allow_redirects=False) as answer,
+        ):
+            return answer.status, await answer.read()

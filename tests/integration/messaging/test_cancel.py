@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
+import pytest
 from tests.integration.messaging.scene import Scene, sending
 
 from trunkline_common.contracts.outbound import RunCancelling
+from trunkline_common.db import transaction
 from trunkline_common.ids import ATTEMPT, BUSINESS, new_id
 from trunkline_common.testing import facts
+from trunkline_messaging.domain.answers import Result
+from trunkline_messaging.intents import Draft, Terms, commit_intents
+from trunkline_messaging.records import Recorded, record
+from trunkline_messaging.store.channels import due_channels
 
 
 def cancelling(scene: Scene) -> RunCancelling:
@@ -74,3 +81,26 @@ async def test_another_business_stops_nothing(scene: Scene) -> None:
     await scene.run_messages(2)
     await scene.hear(cancelling(scene), business_id=new_id(BUSINESS))
     assert await scene.states() == {"queued": 2}
+
+
+@pytest.mark.parametrize("kind", ["rate_limit", "reject"])
+async def test_what_comes_back_after_the_cancel_is_stopped_and_not_sent_again(
+    scene: Scene, kind: str
+) -> None:
+    """A later or a refusal of ours would otherwise wait, and be sent after the receipt."""
+    order: dict[str, Any] = {"retry_after": 1} if kind == "rate_limit" else {"code": 190}
+    await scene.register()
+    await scene.open_channel()
+    await scene.run_messages(1)
+    async with transaction(scene.database) as session:
+        channel = (await due_channels(session))[0]
+    terms = Terms(owner="w", lease=30.0, deadline=10.0)
+    intents = await commit_intents(scene.database, channel, wanted=1, terms=terms, draft=Draft())
+    await scene.hear(cancelling(scene))
+    assert await scene.states() == {"sending": 1}
+    kinds = {"rate_limit": "later", "reject": "misconfigured"}
+    result = Result(kinds[kind], code=str(order.get("code", 429)), reason="x", retry_after=0.0)  # type: ignore[arg-type]  # one of the literals
+    await record(scene.database, [Recorded(intents.granted[0], channel, result)])
+    assert await scene.states() == {"cancelled": 1}
+    assert await scene.facts() == ["message.cancelled.v1"]
+    assert await scene.accepted() == []

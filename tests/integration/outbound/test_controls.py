@@ -29,6 +29,7 @@ from trunkline_common.testing import facts
 from trunkline_outbound import runs as lives
 from trunkline_outbound.cancelling import finish_cancelled
 from trunkline_outbound.claims import doubt_stranded, next_claim
+from trunkline_outbound.folding import fold_calls
 from trunkline_outbound.store.claims import Lease
 
 CONTROLS: dict[str, type[Any]] = {
@@ -258,3 +259,18 @@ async def test_an_edit_counts_for_the_next_intent(scene: Scene) -> None:
     await scene.hear(RunEdited(run_id=run_id, control_id="c", policy=RunPolicy()))
     held = await claim(scene, run_id, "w1")
     assert len((await intend(scene, held, "w1")).granted) == 5
+
+
+async def test_a_cap_may_come_and_go_while_calls_are_in_the_air(scene: Scene) -> None:
+    """The run's row counts its calls from the first one on, or freeing them would go below none."""
+    run_id = await scene.start_run(3)
+    voice = FakeVoice()
+    async with dispatching(scene, voice):
+        await facts.eventually(lambda: _count(scene, "accepted", 3, run_id))
+    for policy in (RunPolicy(), RunPolicy(concurrent=1)):
+        await scene.hear(RunEdited(run_id=run_id, control_id="c", policy=policy))
+    for attempt_id, provider_id in await scene.rows("SELECT attempt_id, provider_id FROM attempts"):
+        await scene.report(str(attempt_id), str(provider_id), "completed", duration=1)
+    await fold_calls(scene.database, batch=10)
+    assert await scene.states(run_id) == {"done": 3}
+    assert await scene.value("SELECT max(in_use) FROM limits") == 0

@@ -233,3 +233,21 @@ async def test_two_ids_for_one_attempt_are_a_surplus(stage: Stage) -> None:
     await scene.report(attempt_id, "CA" + "f" * 32, "queued")
     await fold_calls(scene.database, batch=10)
     assert await scene.value("SELECT provider_id FROM surplus_calls") == "CA" + "f" * 32
+
+
+async def test_a_twin_does_not_end_the_call_that_is_talking(stage: Stage) -> None:
+    scene = stage.scene
+    run_id = await scene.start_run(1, max_attempts=3)
+    await stage.dispatch(run_id, accepted=1)
+    attempt_id = str(await scene.value("SELECT attempt_id FROM attempts"))
+    first = str(await scene.value("SELECT provider_id FROM attempts"))
+    await scene.report(attempt_id, first, "in-progress", sequence_number=2)
+    await scene.report(attempt_id, "CA" + "f" * 32, "busy", sequence_number=3)
+    await fold_calls(scene.database, batch=10)
+    assert await scene.states(run_id) == {"accepted": 1}
+    assert await scene.value("SELECT count(*) FROM slots") == 1
+    assert await scene.value("SELECT provider_id FROM surplus_calls") == "CA" + "f" * 32
+    await scene.report(attempt_id, first, "completed", sequence_number=4, duration=9)
+    await fold_calls(scene.database, batch=10)
+    assert await scene.states(run_id) == {"done": 1}
+    assert await scene.value("SELECT outcome FROM jobs") == "answered"

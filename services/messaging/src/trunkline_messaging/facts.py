@@ -82,7 +82,7 @@ def unknown(message: Message, reason: str) -> Fact:
     return _fact(message, MessageUnknown(**_about(message), reason=reason), None)
 
 
-def cancelled(message: Message, caused_by: str) -> Fact:
+def cancelled(message: Message, caused_by: str | None) -> Fact:
     """Its run was cancelled in time."""
     return _fact(message, MessageCancelled(**_about(message)), caused_by)
 

@@ -15,7 +15,7 @@ from trunkline_common.db.transaction import wake_after_commit
 from trunkline_messaging import facts
 from trunkline_messaging.domain.answers import Result
 from trunkline_messaging.domain.progress import Step, after_result, backoff
-from trunkline_messaging.store import channels, messages, sends
+from trunkline_messaging.store import channels, gates, messages, sends
 from trunkline_messaging.store.channels import Channel
 from trunkline_messaging.store.messages import Message
 from trunkline_messaging.store.sends import Settled
@@ -44,6 +44,7 @@ class Recorded:
 async def record(database: Database, batch: Sequence[Recorded]) -> None:
     """Write a batch of results down, and publish what became true."""
     async with transaction(database) as session:
+        shut = await _shut_runs(session, batch)
         locked = await messages.lock(session, [each.message.attempt_id for each in batch])
         steps = {
             each.message.message_id: step
@@ -57,9 +58,27 @@ async def record(database: Database, batch: Sequence[Recorded]) -> None:
         by_id = {message.message_id: message for message in locked.values()}
         said = [_fact(by_id[message_id], step, moved_at) for message_id, step in steps.items()]
         await outbox.add_all(session, [fact for fact in said if fact is not None])
+        for run_id, business_id in shut:
+            stopped = await gates.stop(session, run_id, business_id)
+            await outbox.add_all(session, [facts.cancelled(m, None) for m in stopped])
         await _learn(session, batch)
         if any(step.state == "waiting" for step in steps.values()):
             wake_after_commit(session, messages.DUE)
+
+
+async def _shut_runs(session: AsyncSession, batch: Sequence[Recorded]) -> list[tuple[str, str]]:
+    """Runs of this batch that were cancelled: what would wait for another try is stopped instead.
+
+    Asked before any message is locked, in the order that a cancel keeps to.
+    """
+    asked = sorted(
+        {
+            (each.message.run_id, each.message.business_id)
+            for each in batch
+            if each.message.run_id is not None and each.result.kind != "accepted"
+        }
+    )
+    return [run for run in asked if await gates.is_shut(session, *run)]
 
 
 def _step(message: Message, each: Recorded) -> Step | None:

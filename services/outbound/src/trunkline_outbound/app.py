@@ -137,8 +137,7 @@ async def _reconcile_rows(runtime: Runtime[Settings]) -> None:
 
     async def completion() -> bool:
         await runs.complete_finished(database)
-        await finish_cancelled(database)
-        return False
+        return await finish_cancelled(database)
 
     async def sweep() -> bool:
         await _sweep(database, settings)

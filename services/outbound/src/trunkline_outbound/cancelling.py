@@ -2,29 +2,48 @@
 
 from __future__ import annotations
 
+import logging
+from functools import partial
+
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from trunkline_common.contracts.outbound import RunCancelled, RunFailed
 from trunkline_common.db import Database, outbox, transaction
 from trunkline_common.db.outbox import Fact
+from trunkline_common.db.retry import retried
 from trunkline_outbound.store import controls as store
 from trunkline_outbound.store import jobs, runs
 from trunkline_outbound.store.controls import Standing
 
+log = logging.getLogger(__name__)
+
 CHUNK = 5_000
+CHUNKS_AT_ONCE = 20  # of one run, before it is the next one's turn
 
 
-async def finish_cancelled(database: Database, *, chunk: int = CHUNK) -> int:
-    """Close what cancelled runs will not send, and end those with nothing in flight; how many."""
+async def finish_cancelled(database: Database, *, chunk: int = CHUNK) -> bool:
+    """Close some of what cancelled runs will not send, and end those with nothing in flight.
+
+    Whether there is more to close: every run gets its share of a tick, however large another is.
+    """
     async with transaction(database) as session:
         cancelling = await store.cancelling_runs(session)
-    ended = 0
+    more = False
     for run_id in cancelling:
-        while await _closed_some(database, run_id, chunk):
-            pass
-        async with transaction(database) as session:
-            ended += await _end(session, run_id)
-    return ended
+        try:
+            more |= await retried("cancelling", partial(_go_on, database, run_id, chunk))
+        except Exception:  # the others must not wait for this one
+            log.exception("run.not_ended", extra={"run_id": run_id})
+    return more
+
+
+async def _go_on(database: Database, run_id: str, chunk: int) -> bool:
+    for _ in range(CHUNKS_AT_ONCE):
+        if not await _closed_some(database, run_id, chunk):
+            async with transaction(database) as session:
+                await _end(session, run_id)
+            return False
+    return True
 
 
 async def _closed_some(database: Database, run_id: str, chunk: int) -> bool:
@@ -56,17 +75,20 @@ async def _end(session: AsyncSession, run_id: str) -> bool:
     await store.close_claims(session, run_id)
     if await runs.has_open_work(session, run_id):
         return False
-    await store.end(session, run_id)
-    states, outcomes = await jobs.count_states(session, run_id)
-    await outbox.add(session, _over(run, cursor.total, states, outcomes))
+    version = await store.end(session, run_id)
+    counts = await jobs.count_states(session, run_id)
+    await outbox.add(session, _over(run, cursor.total, version, counts))
     return True
 
 
-def _over(run: Standing, total: int, states: dict[str, int], outcomes: dict[str, int]) -> Fact:
+def _over(
+    run: Standing, total: int, version: int, counts: tuple[dict[str, int], dict[str, int]]
+) -> Fact:
+    states, outcomes = counts
     kind = RunFailed if run.ends_as == "failed" else RunCancelled
     event = kind(
         run_id=run.run_id,
-        version=run.progress_version + 1,
+        version=version,
         total=total,
         states=states,
         outcomes=outcomes,

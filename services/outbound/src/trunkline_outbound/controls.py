@@ -79,7 +79,7 @@ async def cancel(session: AsyncSession, envelope: Envelope[RunCancelRequested]) 
     if isinstance(ruling, Do):
         receipt, step = await stop_for_good(session, run.run_id, hang_up=event.hang_up)
     else:
-        receipt, step = Receipt(**(run.receipt or {})), run.step
+        receipt, step = await _receipt(session, run), run.step
         if event.hang_up:
             await store.ask_hang_up(session, run.run_id)
     wake_after_commit(session, ENDED)
@@ -93,6 +93,11 @@ async def cancel(session: AsyncSession, envelope: Envelope[RunCancelRequested]) 
         ended=receipt.ended,
     )
     await _say(session, envelope, fact)
+
+
+async def _receipt(session: AsyncSession, run: Standing) -> Receipt:
+    """What the first cancel answered; of a run that failed without one, what there is."""
+    return Receipt(**run.receipt) if run.receipt else await store.count(session, run.run_id)
 
 
 async def stop_for_good(

@@ -63,7 +63,10 @@ async def resolve_doubts(
 
     async def look(doubt: Doubt) -> None:
         async with bounded:
-            await _resolve(database, registry, accounts, doubt)
+            try:
+                await _resolve(database, registry, accounts, doubt)
+            except Exception:  # its neighbours' looks must not be lost with it
+                log.exception("doubt.not_resolved", extra={"attempt": doubt.attempt_id})
 
     async with asyncio.TaskGroup() as looking:
         for doubt in due:

@@ -72,6 +72,8 @@ async def _apply(
     await attempts.lock_attempts(session, ids)
     provider_ids = {s.attempt_id: s.provider_id for s in reversed(said)}
     await accept(session, [Acceptance(known[i], provider_ids[i], "callback") for i in ids])
+    twins = {(s.attempt_id, s.provider_id) for s in said} - set(provider_ids.items())
+    await accept(session, [Acceptance(known[i], p, "callback") for i, p in sorted(twins)])
     before = await calls.lock_calls(session, ids)
     sets = await events.call_sets(session, ids)
     after = {i: fold(i, sets.get(i, ())) for i in before}
@@ -81,7 +83,8 @@ async def _apply(
     ended = [i for i in changed if after[i].is_final and after[i].status != before[i].status]
     facts = [_answered(known[i]) for i in answered]
     if ended:
-        facts += [_ended(known[i], provider_ids[i], after[i]) for i in ended]
+        theirs = await calls.provider_ids(session, ended)
+        facts += [_ended(known[i], theirs[i], after[i]) for i in ended]
         facts += await _end_jobs(session, [known[i] for i in ended], after, locked)
         await limits.free(session, ended)
         wake_after_commit(session, WORK)

@@ -114,6 +114,8 @@ async def _each(
                 await act(call, access)
             except ProviderSilent as error:
                 log.warning("call.provider_silent", extra={"error": str(error)})
+            except Exception:  # its neighbours' looks must not be lost with it
+                log.exception("call.not_asked", extra={"attempt": call.attempt_id})
 
     async with asyncio.TaskGroup() as acting:
         for call in calls:

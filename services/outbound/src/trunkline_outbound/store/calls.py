@@ -33,6 +33,11 @@ SELECT calls.run_id, calls.seq, status, answered_by, count(*) AS calls
  WHERE ended_at IS NOT NULL GROUP BY 1, 2, 3, 4
 """
 )
+_PROVIDER_IDS = text(
+    """
+SELECT attempt_id, provider_id FROM calls WHERE attempt_id = ANY (CAST(:attempts AS text[]))
+"""
+)
 _LOCK = text(
     """
 SELECT attempt_id, status, answered, duration, answered_by, code FROM calls
@@ -80,6 +85,12 @@ async def ended_outcomes(
         outcome = call_outcome(row.status, row.answered_by)
         ends_of_job[outcome] = ends_of_job.get(outcome, 0) + int(row.calls)
     return ends
+
+
+async def provider_ids(session: AsyncSession, attempt_ids: Sequence[str]) -> dict[str, str]:
+    """What the provider calls these attempts' calls."""
+    rows = await session.execute(_PROVIDER_IDS, {"attempts": list(attempt_ids)})
+    return {row.attempt_id: row.provider_id for row in rows}
 
 
 async def lock_calls(session: AsyncSession, attempt_ids: Sequence[str]) -> dict[str, CallState]:

@@ -94,6 +94,7 @@ _END = text(
 UPDATE runs SET state = ends_as, step = step + 1, progress_version = progress_version + 1,
        ended_at = clock_timestamp()
  WHERE run_id = :run_id AND state = 'cancelling'
+RETURNING progress_version
 """
 )
 _CLOSE_CLAIMS = text(
@@ -227,9 +228,9 @@ async def all_stopped(session: AsyncSession, run_id: str) -> None:
     await session.execute(_ALL_STOPPED, {"run_id": run_id})
 
 
-async def end(session: AsyncSession, run_id: str) -> None:
-    """End a run as its cancel said; the cursor is locked by the caller."""
-    await session.execute(_END, {"run_id": run_id})
+async def end(session: AsyncSession, run_id: str) -> int:
+    """End a run as its cancel said; the version of its last counts. Its cursor is locked."""
+    return int((await session.execute(_END, {"run_id": run_id})).scalar_one())
 
 
 async def close_claims(session: AsyncSession, run_id: str) -> None:

@@ -38,8 +38,11 @@ SELECT attempt_id, provider_id, status, number, business_id, account, event_id F
 )
 _CALL_SET = text(
     """
-SELECT attempt_id, provider_id, status, number, duration, answered_by, code FROM call_events
- WHERE attempt_id = ANY (CAST(:attempts AS text[])) AND problem IS NULL
+SELECT said.attempt_id, said.provider_id, said.status, said.number, said.duration,
+       said.answered_by, said.code
+  FROM call_events AS said JOIN calls ON calls.attempt_id = said.attempt_id
+   AND calls.provider_id = said.provider_id
+ WHERE said.attempt_id = ANY (CAST(:attempts AS text[])) AND said.problem IS NULL
 """
 )
 _FOLDED_CALLS = text(
@@ -133,7 +136,10 @@ async def lock_unfolded_calls(session: AsyncSession, batch: int) -> list[SaidOfC
 async def call_sets(
     session: AsyncSession, attempt_ids: Sequence[str]
 ) -> dict[str, list[CallEvent]]:
-    """Everything that was ever said of these attempts, by attempt."""
+    """Everything that was ever said of these attempts' calls, by attempt.
+
+    Of a second call that the provider made for one attempt nothing counts: its end is not the end.
+    """
     sets: dict[str, list[CallEvent]] = {}
     for row in await session.execute(_CALL_SET, {"attempts": list(attempt_ids)}):
         sets.setdefault(row.attempt_id, []).append(CallEvent(*row))

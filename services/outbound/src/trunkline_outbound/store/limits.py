@@ -9,8 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from trunkline_outbound.store import channels
 from trunkline_outbound.store.channels import Channel
+from trunkline_outbound.store.runs import UNLIMITED
 
-UNLIMITED = 2_000_000_000
 _CAP = text(
     """
 INSERT INTO limits (kind, id, cap) VALUES (:kind, :id, :cap)

@@ -15,6 +15,8 @@ from trunkline_common.contracts.api import RunContent, RunPolicy, RunRequested
 from trunkline_common.db import pace
 from trunkline_outbound.domain.states import RUN_NEXT, before
 
+UNLIMITED = 2_000_000_000
+
 _INSERT = text(
     """
 INSERT INTO runs (run_id, business_id, display_name, channel, channel_id, content, policy,
@@ -187,8 +189,9 @@ async def insert_run(
     }
     await session.execute(_INSERT, parameters)
     await session.execute(_OPEN_CURSOR, {"run_id": event.run_id, "business_id": business_id})
-    if event.policy.concurrent is not None:
-        await session.execute(_CAP, {"run_id": event.run_id, "cap": event.policy.concurrent})
+    # Also without a cap: the row counts what is in the air, and a cap may come with an edit.
+    cap = UNLIMITED if event.policy.concurrent is None else event.policy.concurrent
+    await session.execute(_CAP, {"run_id": event.run_id, "cap": cap})
     if event.policy.per_second is not None:
         await pace.set_pace(session, event.run_id, event.policy.per_second)
 

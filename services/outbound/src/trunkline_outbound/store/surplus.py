@@ -25,11 +25,13 @@ SELECT attempt_id FROM attempts
  WHERE attempt_id = ANY (CAST(:attempts AS text[])) AND state IN ('absent', 'unknown')
 """
 )
-# A job whose attempt was taken for absent goes back to it, if no other attempt is open by now.
+# A job whose attempt was taken for absent goes back to it, if no other attempt is open by now. It
+# was given back as none, and is one after all.
 _TAKE_BACK = text(
     """
 UPDATE jobs SET state = 'accepted', claim_id = NULL, due_at = NULL, reason = 'accepted_late',
-       open_attempt = late.attempt_id, changed_at = clock_timestamp()
+       open_attempt = late.attempt_id, attempts = jobs.attempts + 1,
+       changed_at = clock_timestamp()
   FROM unnest(CAST(:attempts AS text[]), CAST(:runs AS text[]), CAST(:seqs AS bigint[]))
        AS late (attempt_id, run_id, seq)
  WHERE jobs.run_id = late.run_id AND jobs.seq = late.seq AND jobs.state IN ('waiting', 'queued')

@@ -166,6 +166,7 @@ async def test_an_edit_says_the_whole_policy(
     assert (policy["per_second"], policy["concurrent"]) == (None, 4)
     assert (await edit(policy={"per_second": 0})).status_code == 422
     assert (await edit(colour="red")).status_code == 422
+    assert (await edit(start_at=TOMORROW)).status_code == 409  # it runs already
 
 
 async def test_a_run_is_scheduled_moved_and_never_into_the_past(

@@ -109,10 +109,24 @@ async def test_nobody_is_called_on_a_day_off_and_the_newest_settings_count(scene
 async def test_a_window_that_is_edited_counts_for_the_claim_in_hand(scene: Scene) -> None:
     run_id = await start(scene, OPEN, "UTC", "UTC")
     held = await claim(scene, run_id, "w1")
-    assert len((await intend(scene, held, "w1", wanted=1)).granted) == 1
+    intents = await intend(scene, held, "w1", wanted=1)
+    assert len(intents.granted) == 1
     policy = RunPolicy.model_validate({"window": CLOSED})
     await scene.hear(RunEdited(run_id=run_id, control_id="c", policy=policy))
     assert not (await intend(scene, held, "w1")).granted
     async with transaction(scene.database) as session:
         reasons = (await session.execute(text("SELECT reason FROM jobs WHERE seq = 2"))).scalars()
         assert list(reasons) == ["outside_window"]
+
+
+async def test_what_leaves_after_an_edit_leaves_by_it(scene: Scene) -> None:
+    run_id = await start(scene, OPEN, "UTC", "UTC")
+    held = await claim(scene, run_id, "w1")
+    first = await intend(scene, held, "w1", wanted=1)
+    policy = RunPolicy(record=False, time_limit=60)
+    await scene.hear(RunEdited(run_id=run_id, control_id="c", policy=policy))
+    second = await intend(scene, held, "w1", wanted=1)
+    assert first.run is not None
+    assert second.run is not None
+    assert (first.run.policy.record, second.run.policy.record) == (True, False)
+    assert second.run.policy.time_limit == 60

@@ -56,6 +56,8 @@ async def ask(database: Database, business_id: str, run_id: str, wish: Wish) -> 
         reason = refusal(wish.control, run.state)
         if reason is not None:
             raise errors.conflict("control-refused", reason)
+        if wish.moves_start and run.state not in {"draft", "scheduled", "starting"}:
+            raise errors.conflict("control-refused", f"its start is over: the run is {run.state}")
         asked = await _keep(session, run, wish)
     if asked.state == "pending":
         asked = await _answered(database, business_id, asked)

@@ -13,19 +13,18 @@ from trunkline_outbound.domain.admission import JobFacts, NotBefore, Rules, Send
 from trunkline_outbound.domain.windows import Window
 from trunkline_outbound.facts import job_skipped
 from trunkline_outbound.runs import ENDED
-from trunkline_outbound.store import decisions, jobs, runs, suppressions
+from trunkline_outbound.store import decisions, jobs, suppressions
 from trunkline_outbound.store.channels import Channel
 from trunkline_outbound.store.claims import Claim
 from trunkline_outbound.store.decisions import Decision
 from trunkline_outbound.store.jobs import QueuedJob
-from trunkline_outbound.store.runs import Run
+from trunkline_outbound.store.runs import Run, Terms
 
 
 async def admit_picked(
-    session: AsyncSession, claim: Claim, run: Run, channel: Channel, picked: Sequence[QueuedJob]
+    session: AsyncSession, claim: Claim, run: Run, rules: Rules, picked: Sequence[QueuedJob]
 ) -> list[QueuedJob]:
     """Those that may be sent now; the others are deferred or skipped, each with its line."""
-    rules = await _rules(session, run, channel)
     suppressed = await suppressions.find(session, run, picked)
     admitted, later, skipped, log, ended = [], [], [], [], []
     for job in picked:
@@ -64,9 +63,8 @@ def decision(
     return Decision(claim.business_id, claim.run_id, seq, what, rule, detail, not_before)
 
 
-async def _rules(session: AsyncSession, run: Run, channel: Channel) -> Rules:
-    """What holds for all jobs of this intent, as it stands now: an edit counts at once."""
-    terms = await runs.terms(session, run.run_id)
+def rules_of(terms: Terms, channel: Channel) -> Rules:
+    """What holds for all jobs of an intent."""
     asked, window = terms.policy.window, None
     if asked is not None:
         days = frozenset(asked.weekdays)

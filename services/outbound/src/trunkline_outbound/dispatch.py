@@ -233,7 +233,7 @@ class Dispatcher:
         if intents.channel is None:
             raise AssertionError("granted without a channel")
         deadline = time.monotonic() + self._settings.send_deadline
-        return Departure(attempt, run, intents.channel, leaves_at, deadline)
+        return Departure(attempt, intents.run or run, intents.channel, leaves_at, deadline)
 
     async def _fly(self, held: Held, departure: Departure) -> None:
         def may_send() -> bool:

@@ -11,9 +11,9 @@ from trunkline_common.contracts.outbound import RunMessageDue
 from trunkline_common.db import Database, outbox, pace, transaction
 from trunkline_common.db.outbox import Fact
 from trunkline_common.ids import ATTEMPT, CALL, account_scope, new_id
-from trunkline_outbound.admitting import admit_picked, decision
+from trunkline_outbound.admitting import admit_picked, decision, rules_of
 from trunkline_outbound.domain.admission import grant
-from trunkline_outbound.store import attempts, channels, claims, decisions, jobs, limits
+from trunkline_outbound.store import attempts, channels, claims, decisions, jobs, limits, runs
 from trunkline_outbound.store.attempts import IntentFrame, NewAttempt
 from trunkline_outbound.store.channels import Channel
 from trunkline_outbound.store.claims import Claim
@@ -44,6 +44,7 @@ class Intents:
     count: int = 0
     retry_in: float = 0.0
     until_rung: bool = False
+    run: Run | None = None  # with the policy of now
 
 
 NO_ROOM = Intents(retry_in=NO_ROOM_DELAY, until_rung=True)
@@ -84,11 +85,15 @@ async def commit_intents(
         picked = await jobs.pick_queued(session, claim, grant(wanted, *_known(room)))
         if not picked:
             return Intents(drained=True)
-        admitted = await admit_picked(session, claim, run, channel, picked)
+        terms = await runs.terms(session, run.run_id)  # as they stand now: an edit counts at once
+        run = replace(run, policy=terms.policy)
+        rules = rules_of(terms, channel)
+        admitted = await admit_picked(session, claim, run, rules, picked)
         new = [_new_attempt(job, channel) for job in admitted]
         draft.attempt_ids.extend(attempt.attempt_id for attempt in new)
         if run.channel == "voice":
-            return await _grant_calls(session, claim, run, channel, new, deadline)
+            granted = await _grant_calls(session, claim, run, channel, new, deadline)
+            return replace(granted, run=run)
         return await _hand_over(session, claim, run, channel, new, deadline)
 
 

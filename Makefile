@@ -20,7 +20,7 @@ LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-annotate --no-header --no-emit-package trunkline-common
 
 .PHONY: help install lock demo up down test check lint types unit architecture contracts models \
-	integration e2e migrate topology schemas dead-letters clean
+	integration e2e bench migrate topology schemas dead-letters clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z0-9 -]+:.*## /{printf "  make %s\n      %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -58,6 +58,13 @@ check: $(STAMP) ## Everything that needs nothing running
 
 lint types unit architecture contracts models integration e2e: $(STAMP) ## One suite of `make test`
 	@$(RUN) -m trunkline_dev test $@
+
+JOBS ?= 4000
+bench: $(STAMP) ## How fast dispatch is, beside a bare loop (JOBS=20000: as in docs/benchmarks.md)
+	@$(RUN) -m trunkline_dev servers start --instance bench
+	@eval "$$($(RUN) -m trunkline_dev servers env --instance bench)" && \
+		$(RUN) -m tests.benchmarks.dispatch --jobs $(JOBS) --repeat 2; \
+		status=$$?; $(RUN) -m trunkline_dev servers stop --instance bench; exit $$status
 
 migrate: $(STAMP) ## Bring the databases of the running stack up to date
 	@$(RUN) -m trunkline_dev migrate $(NAMED)

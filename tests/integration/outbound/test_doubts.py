@@ -87,6 +87,16 @@ async def test_a_policy_may_send_again_what_was_proved_absent(stage: Stage) -> N
     assert len(accepted) == len(set(accepted)) == 3
 
 
+async def test_an_absence_is_not_tried_again_for_ever(stage: Stage) -> None:
+    run_id = await stage.scene.start_run(1, when_absent="resend")
+    await stage.fault("error_before_accept")
+    await stage.dispatch(run_id, in_doubt=1)
+    await stage.scene.rows("UPDATE jobs SET misses = 5 RETURNING 1")
+    await stage.let_the_grace_pass()
+    await stage.ask()
+    assert await stage.scene.states(run_id) == {"unknown": 1}
+
+
 async def test_a_silent_provider_proves_nothing(stage: Stage) -> None:
     run_id = await stage.scene.start_run(2)
     await stage.fault("error_before_accept")

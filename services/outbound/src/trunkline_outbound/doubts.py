@@ -41,6 +41,7 @@ log = logging.getLogger(__name__)
 
 BATCH: Final = 50
 AT_ONCE: Final = 10
+MOST_RESENDS: Final = 5  # in a row; an absence costs the contact no attempt
 ABSENT: Final = "provider_never_had_it"
 
 RESOLVED = Counter("trunkline_doubts_total", "Looks at attempts in doubt", ["ruling"])
@@ -140,8 +141,7 @@ async def _absent(session: AsyncSession, doubt: Doubt) -> None:
     attempt = await _locked(session, attempt_id)
     if attempt is None:
         return
-    run = await runs.get_run(session, attempt.run_id)
-    again = run is not None and run.policy.when_absent == "resend"
+    again = await _may_resend(session, attempt)
     key = (attempt.run_id, attempt.seq, attempt.attempt_id)
     await attempts.settle(session, [(attempt_id, "absent", None, ABSENT)], said_by="poll")
     if again:
@@ -160,6 +160,16 @@ async def _absent(session: AsyncSession, doubt: Doubt) -> None:
     await limits.free(session, [attempt_id])
     wake_after_commit(session, WORK)
     wake_after_commit(session, ENDED)
+
+
+async def _may_resend(session: AsyncSession, attempt: Attempt) -> bool:
+    """Whether the run's policy says so, and it has not been said too often: a run must end."""
+    run = await runs.get_run(session, attempt.run_id)
+    if run is None or run.policy.when_absent != "resend":
+        return False
+    key = (attempt.run_id, attempt.seq)
+    job = (await jobs.lock_jobs(session, [key]))[key]
+    return job.misses < MOST_RESENDS
 
 
 def _unknown(attempt: Attempt) -> CallUnknown:

@@ -23,6 +23,8 @@ def is_away(error: BaseException) -> bool:
         return (
             error.connection_invalidated
             or isinstance(error, InterfaceError)
+            # What asyncpg says of a connection that ended between two looks at it.
+            or type(error.orig).__name__ == "InternalClientError"
             or sqlstate(error).startswith(_AWAY)
         )
     return isinstance(error, OSError | PoolTimeout) or sqlstate(error).startswith(_AWAY)

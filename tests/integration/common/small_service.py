@@ -18,6 +18,7 @@ from trunkline_common.contracts import Envelope
 from trunkline_common.contracts.outbound import RunProgressed
 from trunkline_common.db import outbox, transaction
 from trunkline_common.db.outbox import Fact
+from trunkline_common.db.transaction import name_commit
 from trunkline_common.http import Problem, correlation_id
 from trunkline_common.loops import work_loop
 from trunkline_common.processes import (
@@ -44,6 +45,7 @@ async def write_or_fail(session: AsyncSession, envelope: Envelope[RunProgressed]
     """The effect; of one run only an error of the database, which knows what was in the row."""
     if envelope.event.run_id == "run_refused":
         await session.execute(_REFUSED, {"note": PRIVATE})
+    name_commit(session, "tests.effect")
     await write_effect(session, envelope)
 
 

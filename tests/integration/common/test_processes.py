@@ -61,6 +61,19 @@ async def all_sent(database: Database) -> bool:
 
 
 @pytest.mark.broker
+@pytest.mark.parametrize(("side", "effects"), [("before", 0), ("after", 1)])
+async def test_a_named_commit_can_be_struck_just_before_and_just_after(
+    database: Database, broker: Broker, environment: dict[str, str], side: str, effects: int
+) -> None:
+    await declared(broker)
+    await broker.publish(wire(progressed("run_n")), "outbound")
+    killed = {**environment, "TRUNKLINE_FAILPOINTS": f"tests.effect.{side}_commit=kill"}
+    async with started("consume", killed) as consumer:
+        assert await consumer.ended() == -signal.SIGKILL
+    assert len(await applied(database, "run_n")) == effects
+
+
+@pytest.mark.broker
 async def test_killed_between_effect_and_ack_the_effect_is_applied_once(
     database: Database, broker: Broker, environment: dict[str, str]
 ) -> None:

@@ -13,6 +13,7 @@ from typing import Literal
 
 import aiohttp
 
+from trunkline_common.failpoints import failpoint
 from trunkline_common.outcomes import TrunklineError
 
 BODY_LIMIT = 1024 * 1024
@@ -41,12 +42,15 @@ class Gate:
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         yield self.body[:-1]  # leaves with the headers, in one segment
+        failpoint("send.last_byte_withheld")
         if self.closed or not self.may_send():
             raise Withheld
         # INVARIANT: set before the byte goes out. The other way round, a crash between the two
         # would call an attempt unsent that the provider has.
         self.released = True
+        failpoint("send.last_byte_released")
         yield self.body[-1:]
+        failpoint("send.last_byte_left")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,7 @@ async def post_gated(
     """POST once, never retried or redirected. With a `Gate` as body, its own `may_send` counts."""
     gate = body if isinstance(body, Gate) else Gate(body, may_send)
     try:
+        failpoint("send.begun")
         async with session.post(
             url,
             data=gate,
@@ -83,6 +88,7 @@ async def post_gated(
                 answer += chunk
                 if len(answer) > BODY_LIMIT:
                     break  # nothing that a provider says of one request is that long
+            failpoint("send.answered")
             return Answer("answered", response.status, dict(response.headers), bytes(answer))
     except (aiohttp.ClientError, TimeoutError, OSError, Withheld) as error:
         kind: Literal["in_doubt", "not_sent"] = "in_doubt" if gate.released else "not_sent"

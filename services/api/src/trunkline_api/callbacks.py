@@ -18,6 +18,7 @@ from trunkline_api.store.provider_events import KeptEvent
 from trunkline_common.db import Database, outbox, transaction
 from trunkline_common.db.outbox import Fact
 from trunkline_common.db.together import Together
+from trunkline_common.db.transaction import name_commit
 from trunkline_common.telemetry import traceparent
 
 _META_SCHEME: Final = "sha256="
@@ -92,6 +93,7 @@ class Ear:
         first = {(r.account.channel_id, h.key): (r, h) for r in reversed(reports) for h in r.heard}
         rows = [_row(report, element) for report, element in first.values()]
         async with transaction(self._database) as session:
+            name_commit(session, "api.callback")
             new = await provider_events.keep(session, rows)
             await outbox.add_all(
                 session, [_fact(*first[key]) for key in new if first[key][1].event is not None]

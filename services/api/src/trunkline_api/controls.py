@@ -25,6 +25,7 @@ from trunkline_common.contracts.api import (
 from trunkline_common.contracts.envelope import Event
 from trunkline_common.db import Database, outbox, transaction
 from trunkline_common.db.outbox import Fact
+from trunkline_common.db.transaction import name_commit
 from trunkline_common.ids import CONTROL, new_id
 
 PATIENCE_SECONDS: Final = 2.0  # how long a request waits for outbound's answer
@@ -58,6 +59,7 @@ async def ask(database: Database, business_id: str, run_id: str, wish: Wish) -> 
             raise errors.conflict("control-refused", reason)
         if wish.moves_start and run.state not in {"draft", "scheduled", "starting"}:
             raise errors.conflict("control-refused", f"its start is over: the run is {run.state}")
+        name_commit(session, "api.control")
         asked = await _keep(session, run, wish)
     if asked.state == "pending":
         asked = await _answered(database, business_id, asked)

@@ -10,6 +10,7 @@ from trunkline_api.store.feeds import Feed, Member
 from trunkline_common.contracts.api import AudienceContact, RunAudienceAdded, RunAudienceClosed
 from trunkline_common.db import Database, outbox, transaction
 from trunkline_common.db.outbox import Fact
+from trunkline_common.db.transaction import name_commit
 
 WAKE: Final = "api.feeds"
 CHUNK_CONTACTS: Final = 500
@@ -27,6 +28,7 @@ async def feed_next(database: Database) -> bool:
         feed = await store.take_next(session)
         if feed is None:
             return False
+        name_commit(session, "api.feed")
         members = await store.members(session, feed, limit=CHUNK_CONTACTS)
         contacts = fitting([_contact(member) for member in members])
         if contacts:

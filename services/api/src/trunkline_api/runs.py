@@ -19,7 +19,7 @@ from trunkline_api.store.runs import NewRun, Run, RunContact
 from trunkline_common.contracts.api import ChannelKind, RunContent, RunPolicy, RunRequested
 from trunkline_common.db import Database, outbox, transaction
 from trunkline_common.db.outbox import Fact
-from trunkline_common.db.transaction import wake_after_commit
+from trunkline_common.db.transaction import name_commit, wake_after_commit
 from trunkline_common.ids import CONTROL, RUN, new_id
 
 
@@ -111,6 +111,7 @@ async def start(
         if run.state != "draft":
             return run
         await _check_startable(session, run)
+        name_commit(session, "api.start")
         run = await store.request(
             session, business_id, run_id, correlation_id=correlation_id, start_at=start_at
         )

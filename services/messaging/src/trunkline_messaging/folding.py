@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from trunkline_common.db import Database, outbox, transaction
 from trunkline_common.db.outbox import Fact
+from trunkline_common.db.transaction import name_commit
 from trunkline_messaging import facts
 from trunkline_messaging.domain.progress import DELIVERY_RANK, Step, after_statuses
 from trunkline_messaging.store import messages, sends, statuses
@@ -28,6 +29,7 @@ async def fold(database: Database) -> bool:
         said = await statuses.lock_unfolded(session, BATCH, keep=KEEP_UNBOUND)
         if not said:
             return False
+        name_commit(session, "messaging.fold")
         attempts = await _attempts_of(session, said)
         locked = await messages.lock(session, sorted(set(attempts.values())))
         owners = {key: locked.get(attempt_id) for key, attempt_id in attempts.items()}

@@ -8,6 +8,7 @@ from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from trunkline_common.db import Database, outbox, transaction
+from trunkline_common.db.transaction import name_commit
 from trunkline_messaging import facts
 from trunkline_messaging.domain.progress import Step
 from trunkline_messaging.store import messages, sends
@@ -58,6 +59,7 @@ async def doubt_lost(database: Database) -> bool:
         attempt_ids = await sends.lock_expired(session, BATCH)
         if not attempt_ids:
             return False
+        name_commit(session, "messaging.take_over")
         locked = await messages.lock(session, attempt_ids)
         step = Step("in_doubt", reason="its sender was lost")
         await messages.move(session, {m.message_id: step for m in locked.values()})
@@ -81,6 +83,7 @@ async def close_doubtful(database: Database, *, horizon: float) -> bool:
         attempt_ids = await _attempts(session, _DOUBTFUL, horizon=horizon)
         if not attempt_ids:
             return False
+        name_commit(session, "messaging.horizon")
         locked = await messages.lock(session, attempt_ids)
         reason = "the provider's answer was lost and no status came"
         step = Step("unknown", code="unknown", reason=reason)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from trunkline_common.db import Database, outbox, pace, transaction
+from trunkline_common.db.transaction import name_commit
 from trunkline_messaging import facts
 from trunkline_messaging.domain.progress import Step
 from trunkline_messaging.store import messages, sends
@@ -80,6 +81,7 @@ async def commit_intents(
         if not granted:
             return Intents(not_before=paced.first_in)
         draft.granted.extend(granted)
+        name_commit(session, "messaging.intents")
         await sends.grant(
             session,
             channel,

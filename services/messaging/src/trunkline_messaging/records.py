@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from trunkline_common.db import Database, outbox, pace, transaction
 from trunkline_common.db.outbox import Fact
-from trunkline_common.db.transaction import wake_after_commit
+from trunkline_common.db.transaction import name_commit, wake_after_commit
 from trunkline_messaging import facts
 from trunkline_messaging.domain.answers import Result
 from trunkline_messaging.domain.progress import Step, after_result, backoff
@@ -44,6 +44,7 @@ class Recorded:
 async def record(database: Database, batch: Sequence[Recorded]) -> None:
     """Write a batch of results down, and publish what became true."""
     async with transaction(database) as session:
+        name_commit(session, "messaging.record")
         shut = await _shut_runs(session, batch)
         locked = await messages.lock(session, [each.message.attempt_id for each in batch])
         steps = {

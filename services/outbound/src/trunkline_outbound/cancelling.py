@@ -11,6 +11,7 @@ from trunkline_common.contracts.outbound import RunCancelled, RunFailed
 from trunkline_common.db import Database, outbox, transaction
 from trunkline_common.db.outbox import Fact
 from trunkline_common.db.retry import retried
+from trunkline_common.db.transaction import name_commit
 from trunkline_outbound.store import controls as store
 from trunkline_outbound.store import jobs, runs
 from trunkline_outbound.store.controls import Standing
@@ -58,6 +59,7 @@ async def _closed_some(database: Database, run_id: str, chunk: int) -> bool:
             return False
         if run.stop_seq is None:
             return await store.close_waiting(session, run_id, batch=chunk) == chunk
+        name_commit(session, "outbound.close_jobs")
         closed = await store.close_jobs(session, run_id, after=run.stop_seq, batch=chunk)
         if len(closed) == chunk:
             await store.stopped_up_to(session, run_id, max(closed))
@@ -75,6 +77,7 @@ async def _end(session: AsyncSession, run_id: str) -> bool:
     await store.close_claims(session, run_id)
     if await runs.has_open_work(session, run_id):
         return False
+    name_commit(session, "outbound.end_cancelled")
     version = await store.end(session, run_id)
     counts = await jobs.count_states(session, run_id)
     await outbox.add(session, _over(run, cursor.total, version, counts))

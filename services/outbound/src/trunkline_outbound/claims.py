@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from trunkline_common.db import Database, pace, transaction
+from trunkline_common.db.transaction import name_commit
 from trunkline_outbound.domain.fairness import claim_size
 from trunkline_outbound.intents import NO_CHANNEL_DELAY, NO_ROOM_DELAY, PACE_HORIZON
 from trunkline_outbound.store import attempts, channels, decisions, jobs, limits, runs
@@ -74,6 +75,7 @@ async def _hand_out(
     if released is not None:
         return await take_over(session, released, lease)
     if await store.has_due(session, run_id):
+        name_commit(session, "outbound.due_claim")
         return await store.insert_due(session, run_id, run.business_id, wanted=size, lease=lease)
     released = await store.lock_released(session, run_id, kind="range")
     if released is not None:
@@ -83,6 +85,7 @@ async def _hand_out(
     last = min(cursor.next_seq + size - 1, cursor.total)
     await runs.advance(session, run_id, last + 1)
     span = (cursor.next_seq, last)
+    name_commit(session, "outbound.carve")
     return await store.insert_range(session, run_id, run.business_id, span=span, lease=lease)
 
 
@@ -92,6 +95,7 @@ async def take_over(session: AsyncSession, claim: Claim, lease: Lease) -> Claim:
     INVARIANT: what that owner was sending becomes in doubt, whoever finds it; only what is still
     queued is sent.
     """
+    name_commit(session, "outbound.take_over")
     taken = await store.take_over(session, claim.claim_id, lease)
     doubted = await jobs.doubt_sending(session, claim.claim_id)
     await attempts.settle(

@@ -23,7 +23,7 @@ from trunkline_common.contracts.outbound import (
 )
 from trunkline_common.db import outbox, pace
 from trunkline_common.db.outbox import Fact
-from trunkline_common.db.transaction import wake_after_commit
+from trunkline_common.db.transaction import name_commit, wake_after_commit
 from trunkline_common.outcomes import Refuse, TryLater
 from trunkline_outbound.domain.controls import Do, Refusal, Ruling, rule
 from trunkline_outbound.runs import ENDED, WORK
@@ -157,6 +157,7 @@ async def _gate(
     if run.business_id != envelope.business_id:
         raise Refuse(f"run {event.run_id} does not belong to business {envelope.business_id}")
     ruling = rule(control, run.state)
+    name_commit(session, "outbound.gate")
     if isinstance(ruling, Refusal):
         refused = RunControlRefused(
             run_id=run.run_id,

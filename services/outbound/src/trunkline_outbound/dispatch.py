@@ -13,6 +13,7 @@ from prometheus_client import Counter, Gauge
 
 from trunkline_common.db import Database, transaction
 from trunkline_common.db.retry import retried
+from trunkline_common.db.transaction import name_commit
 from trunkline_common.ids import BUSINESS, new_id
 from trunkline_common.loops import Stop
 from trunkline_outbound.claiming import Claiming, ClaimTerms
@@ -259,6 +260,7 @@ class Dispatcher:
 
     async def _close_or_release(self, claim: Claim) -> bool:
         async with transaction(self._database) as session:
+            name_commit(session, "outbound.let_go")
             await runs.lock_cursor(session, claim.run_id)
             closed = await claims.close(session, claim, owner=self._settings.owner)
             if not closed:

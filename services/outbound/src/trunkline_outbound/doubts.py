@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from trunkline_common.contracts.outbound import CallUnknown
 from trunkline_common.db import Database, outbox, transaction
-from trunkline_common.db.transaction import wake_after_commit
+from trunkline_common.db.transaction import name_commit, wake_after_commit
 from trunkline_outbound.acceptance import Acceptance, accept
 from trunkline_outbound.accounts import Accounts
 from trunkline_outbound.domain.doubts import (
@@ -117,6 +117,7 @@ async def _found(
     attempt = await _locked(session, doubt.attempt_id)
     if attempt is None:
         return
+    name_commit(session, "outbound.doubt_found")
     await accept(session, [Acceptance(attempt, seen.provider_id, "poll")])
     await keep_news(session, attempt, seen)
     if more:
@@ -141,6 +142,7 @@ async def _absent(session: AsyncSession, doubt: Doubt) -> None:
     attempt = await _locked(session, attempt_id)
     if attempt is None:
         return
+    name_commit(session, "outbound.doubt_absent")
     again = await _may_resend(session, attempt)
     key = (attempt.run_id, attempt.seq, attempt.attempt_id)
     await attempts.settle(session, [(attempt_id, "absent", None, ABSENT)], said_by="poll")

@@ -18,7 +18,7 @@ from trunkline_common.contracts.outbound import (
 )
 from trunkline_common.db import Database, outbox, transaction
 from trunkline_common.db.outbox import Fact
-from trunkline_common.db.transaction import wake_after_commit
+from trunkline_common.db.transaction import name_commit, wake_after_commit
 from trunkline_outbound.acceptance import Acceptance, accept
 from trunkline_outbound.domain.calls import CallState, fold
 from trunkline_outbound.domain.retries import Retry, Tries, end_of_job, rules_of
@@ -42,6 +42,7 @@ async def fold_calls(database: Database, *, batch: int) -> int:
         said = await events.lock_unfolded_calls(session, batch)
         if not said:
             return 0
+        name_commit(session, "outbound.fold_calls")
         known = await attempts.get_attempts(session, sorted({s.attempt_id for s in said}))
         judged = [(s, _problem(s, known.get(s.attempt_id))) for s in said]
         good = [s for s, problem in judged if problem is None]

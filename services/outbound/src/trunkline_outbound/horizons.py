@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from trunkline_common.contracts.outbound import CallUnknown
 from trunkline_common.db import Database, outbox, transaction
-from trunkline_common.db.transaction import wake_after_commit
+from trunkline_common.db.transaction import name_commit, wake_after_commit
 from trunkline_outbound.facts import fact_of, job_ended
 from trunkline_outbound.runs import ENDED, WORK
 from trunkline_outbound.store import attempts, decisions, jobs, limits
@@ -118,6 +118,7 @@ async def _tell(
     reason: str,
 ) -> None:
     """Settle the attempts of jobs that were closed, say so, and free what they held."""
+    name_commit(session, "outbound.horizon")
     ids = [a.attempt_id for a in ours]
     await attempts.settle(session, [(i, "unknown", None, reason) for i in ids], said_by="horizon")
     await attempts.close_sends(session, ids)

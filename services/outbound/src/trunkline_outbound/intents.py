@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from trunkline_common.contracts.outbound import RunMessageDue
 from trunkline_common.db import Database, outbox, pace, transaction
 from trunkline_common.db.outbox import Fact
+from trunkline_common.db.transaction import name_commit
 from trunkline_common.ids import ATTEMPT, CALL, account_scope, new_id
 from trunkline_outbound.admitting import admit_picked, decision, rules_of
 from trunkline_outbound.domain.admission import grant
@@ -91,6 +92,7 @@ async def commit_intents(
         admitted = await admit_picked(session, claim, run, rules, picked)
         new = [_new_attempt(job, channel) for job in admitted]
         draft.attempt_ids.extend(attempt.attempt_id for attempt in new)
+        name_commit(session, "outbound.intents")
         if run.channel == "voice":
             granted = await _grant_calls(session, claim, run, channel, new, deadline)
             return replace(granted, run=run)

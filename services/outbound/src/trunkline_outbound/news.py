@@ -10,6 +10,7 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from trunkline_common.db import Database, transaction
+from trunkline_common.db.transaction import name_commit
 from trunkline_common.ids import new_event_id
 from trunkline_outbound.accounts import Accounts
 from trunkline_outbound.domain.calls import CallEvent
@@ -63,6 +64,7 @@ async def poll_silent_calls(
             return
         async with transaction(database) as session:
             known = await attempts.get_attempts(session, [call.attempt_id])
+            name_commit(session, "outbound.poll")
             await keep_news(session, known[call.attempt_id], seen)
 
     await _each(accounts, due, ask)

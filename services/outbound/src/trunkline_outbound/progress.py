@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from trunkline_common.contracts.outbound import RunProgressed
 from trunkline_common.db import Database, outbox, transaction
 from trunkline_common.db.outbox import Fact
+from trunkline_common.db.transaction import name_commit
 from trunkline_outbound.store import jobs, runs
 
 MIN_INTERVAL = 1.0
@@ -66,6 +67,7 @@ async def _tell(session: AsyncSession, run: runs.Run, told: object, total: int) 
     # Whoever took a version since then has counted later; what we counted is worth nothing.
     ours = (await session.execute(_TOLD, parameters)).first() is not None
     if ours and progress != before:
+        name_commit(session, "outbound.progress")
         event = RunProgressed(
             run_id=run.run_id, version=version, total=total, states=states, outcomes=outcomes
         )

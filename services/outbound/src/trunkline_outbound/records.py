@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from trunkline_common.db import Database, outbox, pace, transaction
-from trunkline_common.db.transaction import wake_after_commit
+from trunkline_common.db.transaction import name_commit, wake_after_commit
 from trunkline_outbound.acceptance import Acceptance, accept
 from trunkline_outbound.domain.admission import back_off
 from trunkline_outbound.domain.classification import Result
@@ -53,6 +53,7 @@ async def record(database: Database, batch: Sequence[Recorded]) -> None:
         if not results:
             return
         keys = sorted({(attempt.run_id, attempt.seq) for attempt, _ in results})
+        name_commit(session, "outbound.record")
         locked = await jobs.lock_jobs(session, keys)
         await attempts.lock_attempts(session, list(known))
         await accept(

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from trunkline_common.db import Database, outbox, transaction
-from trunkline_common.db.transaction import wake_after_commit
+from trunkline_common.db.transaction import name_commit, wake_after_commit
 from trunkline_outbound.domain.states import FINAL_JOB, MESSAGE_RANK
 from trunkline_outbound.facts import job_ended
 from trunkline_outbound.runs import ENDED, WORK
@@ -28,6 +28,7 @@ async def fold_messages(database: Database, *, batch: int) -> int:
         said = await events.lock_unfolded_messages(session, batch)
         if not said:
             return 0
+        name_commit(session, "outbound.fold_messages")
         known = await attempts.get_attempts(session, sorted({s.attempt_id for s in said}))
         judged = [(s, _problem(s, known.get(s.attempt_id))) for s in said]
         await events.mark_messages_folded(session, judged)

@@ -13,7 +13,7 @@ from trunkline_common.contracts.outbound import RunCompleted, RunRejected, RunSt
 from trunkline_common.db import Database, outbox, transaction
 from trunkline_common.db.outbox import Fact
 from trunkline_common.db.retry import retried
-from trunkline_common.db.transaction import wake_after_commit
+from trunkline_common.db.transaction import name_commit, wake_after_commit
 from trunkline_common.outcomes import Refuse
 from trunkline_outbound.store import audience, channels, jobs
 from trunkline_outbound.store import runs as store
@@ -34,6 +34,7 @@ async def request(session: AsyncSession, envelope: Envelope[RunRequested]) -> No
     """Write a requested run down, and freeze what of its audience came before it."""
     run_id = envelope.event.run_id
     await audience.lock_audience(session, run_id)
+    name_commit(session, "outbound.request")
     await store.insert_run(
         session,
         envelope.event,
@@ -77,6 +78,7 @@ async def _freeze_pending(session: AsyncSession, run_id: str, *, business_id: st
             session, run_id, chunk, business_id=business_id, total=total
         )
     if total != cursor.total:
+        name_commit(session, "outbound.freeze")
         await store.grow(session, run_id, total)
     await _start_if_due(session, run, total=total)
 
@@ -92,6 +94,7 @@ async def _start_if_due(session: AsyncSession, run: Run, *, total: int) -> None:
         session, run.channel_id, business_id=run.business_id
     ):
         return
+    name_commit(session, "outbound.start")
     await store.set_state(session, run.run_id, "running")
     rejects = await audience.count_rejects(session, run.run_id)
     await outbox.add(
@@ -166,6 +169,7 @@ async def _complete(session: AsyncSession, run_id: str) -> bool:
         return False
     if cursor.next_seq <= cursor.total or await store.has_open_work(session, run_id):
         return False
+    name_commit(session, "outbound.complete")
     await store.set_state(session, run_id, "completed")
     states, outcomes = await jobs.count_states(session, run_id)
     event = RunCompleted(

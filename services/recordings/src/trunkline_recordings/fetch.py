@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from prometheus_client import Counter, Gauge
 
 from trunkline_common.db import Database, transaction
-from trunkline_common.db.transaction import wake_after_commit
+from trunkline_common.db.transaction import name_commit, wake_after_commit
 from trunkline_common.loops import Stop, backoff
 from trunkline_recordings import facts
 from trunkline_recordings.domain.keys import storage_key
@@ -87,9 +87,12 @@ class Fetcher:
         if room <= 0:
             return []
         async with transaction(self._database) as session:
-            return await recordings.claim(
+            claimed = await recordings.claim(
                 session, owner=self._settings.owner, wanted=room, lease=self._settings.lease
             )
+            if claimed:
+                name_commit(session, "recordings.claim")
+            return claimed
 
     async def _fly(self, claimed: Claimed) -> None:
         outcome = Outcome("released", reason="its worker stopped")
@@ -164,6 +167,7 @@ async def finish(
 ) -> None:
     """Write down how claims ended, and say what became true; claims taken over are left alone."""
     async with transaction(database) as session:
+        name_commit(session, "recordings.finish")
         kept = await recordings.finish(session, [_finished(*end, max_tries) for end in ends])
         await facts.publish_ends(session, kept)
         taken = sorted({c.channel_id for c, o in ends if o.kind == "stored"})

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from opentelemetry.trace import SpanKind
 
+from trunkline_common.failpoints import failpoint
 from trunkline_common.sealing import CannotUnseal, Sealer
 from trunkline_common.telemetry import correlated, span
 from trunkline_recordings.domain.keys import storage_key
@@ -97,11 +98,13 @@ class Transfer:
         )
         key = storage_key(claimed.business_id, claimed.recording_id, claimed.created_at)
         async with self.gateway.fetch(order) as audio:
+            failpoint("recordings.answered")
             sums = Sums(audio, limit=self.max_bytes)
             try:
                 await self.storage.create(key, sums.passing())
             except AlreadyStored:
                 return await self._compare(key, sums.stored(), still_ours)
+        failpoint("recordings.stored")
         return Outcome("stored", stored=sums.stored())
 
     async def _compare(

@@ -145,6 +145,7 @@ class Consumer:
         """One batch from the buffer to its acknowledgement."""
         taken = [self._buffer.popleft() for _ in range(min(BATCH, len(self._buffer)))]
         batch = [self._decoded(message) for message in taken]
+        failpoint("consumer.taken")
         if not await self._applied(batch):
             return  # stopping while the database is away: the broker delivers them again
         failpoint("consumer.applied")
@@ -153,6 +154,7 @@ class Consumer:
         # covers this batch and what is settled already, and nothing else.
         async with broker_call():
             await max(taken, key=tag_of).ack(multiple=True)
+        failpoint("consumer.acknowledged")
         for delivery in batch:
             self._count(delivery)
 

@@ -95,6 +95,7 @@ class Relay:
         results = await publisher.publish_all([self._message(row) for row in rows])
         failpoint("relay.published")
         await self._mark(rows, results)
+        failpoint("relay.marked")
         lost = next((result for result in results if isinstance(result, BrokerLost)), None)
         if lost is not None:
             raise lost

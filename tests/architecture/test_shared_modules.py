@@ -52,6 +52,7 @@ MODULES = [
     "last_byte",
     "loops",
     "outcomes",
+    "placeholders",
     "processes",
     "processes.command",
     "processes.leading",

@@ -27,6 +27,7 @@ MODULES = [
     "contracts.messaging",
     "contracts.outbound",
     "contracts.recordings",
+    "contracts.runs",
     "contracts.suppressions",
     "db",
     "db.engine",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from trunkline_common.contracts import OWNED, api, messaging, outbound, recordings, suppressions
+from trunkline_common.contracts import runs as run_facts
 from trunkline_common.contracts.envelope import Event
 
 SERVICES: Final = ("api", "outbound", "messaging", "recordings")
@@ -56,6 +57,7 @@ OUTBOUND_CONTROL: Final = Queue(
         api.RunPauseRequested,
         api.RunResumeRequested,
         api.RunCancelRequested,
+        run_facts.RunForecastRequested,
         suppressions.ContactSuppressed,
         suppressions.ContactUnsuppressed,
         api.ChannelChanged,
@@ -117,6 +119,7 @@ API_PROJECTIONS: Final = Queue(
         outbound.RunCompleted,
         outbound.RunFailed,
         outbound.RunControlRefused,
+        run_facts.RunForecasted,
         outbound.JobEnded,
         outbound.CallDialled,
         outbound.CallAnswered,

@@ -9,10 +9,11 @@ from typing import Final
 
 from fastapi import FastAPI
 
-from trunkline_api import callbacks, feeds
+from trunkline_api import callbacks, feeds, forecasts
 from trunkline_api.accounts import Accounts
 from trunkline_api.callbacks import Ear
 from trunkline_api.consumer import HANDLERS
+from trunkline_api.gateways.forecasts import DraftCounter
 from trunkline_api.gateways.outbound import OutboundLog
 from trunkline_api.parts import Parts
 from trunkline_api.routes import routers
@@ -35,13 +36,14 @@ from trunkline_common.processes import (
 from trunkline_common.sealing import parse_keys
 
 FEED_IDLE_SECONDS: Final = 2.0  # a lost hint delays an audience by this much
+FORECAST_IDLE_SECONDS: Final = 5.0
 PRUNE_IDLE_SECONDS: Final = 600.0
 _FORM_BYTES: Final = 16 * 1024  # what a multipart body has around its file
 
 
 def parts(runtime: Runtime[Settings]) -> Parts:
     """What requests need, from what the environment says."""
-    settings, token = runtime.settings, runtime.settings.internal_token
+    settings = runtime.settings
     sealer = parse_keys(settings.sealing_keys.get_secret_value())
     accounts = Accounts(runtime.database, sealer)
     return Parts(
@@ -56,9 +58,14 @@ def parts(runtime: Runtime[Settings]) -> Parts:
         operator_token=settings.operator_token.get_secret_value(),
         upload_max_bytes=settings.upload_max_bytes,
         upload_max_rows=settings.upload_max_rows,
-        outbound=OutboundLog(settings.outbound_url, token.get_secret_value() if token else None),
+        outbound=_outbound(settings),
         stop=runtime.stop,
     )
+
+
+def _outbound(settings: Settings) -> OutboundLog:
+    token = settings.internal_token
+    return OutboundLog(settings.outbound_url, token.get_secret_value() if token else None)
 
 
 def application(built: Parts) -> FastAPI:
@@ -73,10 +80,17 @@ def application(built: Parts) -> FastAPI:
 
 
 async def schedule(runtime: Runtime[Settings]) -> None:
-    """Feed audiences, and forget what is past its time. Any number of replicas may run this."""
+    """Feed audiences, go on with drafts' forecasts, and forget what is past its time.
+
+    Any number of replicas may run this.
+    """
+    counter = DraftCounter(_outbound(runtime.settings))
 
     async def feed() -> bool:
         return await feeds.feed_next(runtime.database)
+
+    async def forecast() -> bool:
+        return await forecasts.count_next(runtime.database, counter)
 
     async def prune_events() -> bool:
         return await callbacks.prune(runtime.database, days=runtime.settings.events_keep_days)
@@ -86,6 +100,9 @@ async def schedule(runtime: Runtime[Settings]) -> None:
         bell = runtime.database.waker.flag(feeds.WAKE)
         tasks.create_task(
             work_loop("api.feeds", feed, stop=runtime.stop, flag=bell, idle=FEED_IDLE_SECONDS)
+        )
+        tasks.create_task(
+            work_loop("api.forecasts", forecast, stop=runtime.stop, idle=FORECAST_IDLE_SECONDS)
         )
         tasks.create_task(
             work_loop("api.prune", prune_events, stop=runtime.stop, idle=PRUNE_IDLE_SECONDS)

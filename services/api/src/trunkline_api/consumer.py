@@ -16,6 +16,7 @@ from trunkline_common import topology
 from trunkline_common.broker import Handlers
 from trunkline_common.contracts import Envelope, messaging, outbound
 from trunkline_common.contracts.recordings import RecordingFailed, RecordingStored
+from trunkline_common.contracts.runs import RunForecasted
 from trunkline_common.outcomes import Refuse
 from trunkline_common.topology import Queue
 
@@ -243,6 +244,7 @@ HANDLERS: Final[dict[Queue, Handlers]] = {
         outbound.RunCompleted: run_facts.on_run_over,
         outbound.RunFailed: run_facts.on_run_over,
         outbound.RunControlRefused: run_facts.on_control_refused,
+        RunForecasted: run_facts.on_run_forecasted,
         outbound.JobEnded: on_job_ended,
         outbound.CallDialled: on_call_dialled,
         outbound.CallAnswered: on_call_answered,

@@ -56,6 +56,11 @@ def conflict(slug: str, detail: str) -> Problem:
     return Problem(409, slug, "Conflict", detail)
 
 
+def run_over(state: str) -> Problem:
+    """What is asked makes sense only as long as a run goes on."""
+    return Problem(409, "run-over", "The run is over", f"the run is {state}")
+
+
 def start_in_past() -> Problem:
     """A schedule that cannot be kept."""
     errors = [{"pointer": "#/start_at", "detail": "lies in the past; leave it out to start now"}]

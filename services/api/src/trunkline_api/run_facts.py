@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from trunkline_api.store import controls, progress
+from trunkline_api.store import controls, forecasts, progress
 from trunkline_common.contracts import Envelope, outbound
+from trunkline_common.contracts.runs import RunForecasted
 from trunkline_common.outcomes import Refuse
 
 
@@ -89,3 +90,17 @@ async def on_control_refused(
     await controls.answer(
         session, envelope.business_id, event.control_id, done=False, reason=event.reason
     )
+
+
+async def on_run_forecasted(session: AsyncSession, envelope: Envelope[RunForecasted]) -> None:
+    """What outbound foresees, shown with the run."""
+    event = envelope.event
+    known = await forecasts.answer(
+        session,
+        envelope.business_id,
+        event.run_id,
+        asked=event.asked,
+        forecast=event.forecast,
+        at=envelope.occurred_at,
+    )
+    _known(known)

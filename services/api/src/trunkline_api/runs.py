@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from trunkline_api import errors
 from trunkline_api.feeds import WAKE
-from trunkline_api.store import channels, contacts, controls, feeds, imports
+from trunkline_api.store import channels, contacts, controls, feeds, forecasts, imports
 from trunkline_api.store import runs as store
 from trunkline_api.store.controls import NewControl
 from trunkline_api.store.runs import NewRun, Run, RunContact
@@ -116,6 +116,7 @@ async def start(
             session, business_id, run_id, correlation_id=correlation_id, start_at=start_at
         )
         await controls.add(session, _start_control(run, by, correlation_id))
+        await forecasts.give_up(session, business_id, run_id)
         carrier: dict[str, str] = {}
         inject(carrier)
         await feeds.add(

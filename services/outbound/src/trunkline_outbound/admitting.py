@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from trunkline_common.contracts.api import RunPolicy
 from trunkline_common.db import outbox
 from trunkline_common.db.transaction import wake_after_commit
 from trunkline_outbound.domain.admission import JobFacts, NotBefore, Rules, SendNow, Skip, admit
@@ -65,8 +66,13 @@ def decision(
 
 def rules_of(terms: Terms, channel: Channel) -> Rules:
     """What holds for all jobs of an intent."""
-    asked, window = terms.policy.window, None
-    if asked is not None:
-        days = frozenset(asked.weekdays)
-        window = Window(asked.opens, asked.closes, days, terms.holidays)
+    window = window_of(terms.policy, terms.holidays)
     return Rules(channel.enabled, window, terms.time_zone)
+
+
+def window_of(policy: RunPolicy, holidays: frozenset[date]) -> Window | None:
+    """A run's window on the days that its business works."""
+    asked = policy.window
+    if asked is None:
+        return None
+    return Window(asked.opens, asked.closes, frozenset(asked.weekdays), holidays)

@@ -27,6 +27,7 @@ from trunkline_outbound.dispatch import Dispatcher, DispatchSettings
 from trunkline_outbound.doubts import BATCH as DOUBTS_BATCH
 from trunkline_outbound.doubts import Patience, resolve_doubts
 from trunkline_outbound.folding import fold_calls
+from trunkline_outbound.forecasting import count_next
 from trunkline_outbound.gateways.twilio import TwilioGateway
 from trunkline_outbound.gateways.twilio_calls import TwilioCalls
 from trunkline_outbound.gateways.voice import CallRegistry
@@ -35,19 +36,22 @@ from trunkline_outbound.news import brake_surplus, hang_up, poll_silent_calls
 from trunkline_outbound.progress import tell_progress
 from trunkline_outbound.results import fold_messages
 from trunkline_outbound.routes import internal_router
+from trunkline_outbound.routes_forecasts import forecast_router
 from trunkline_outbound.sending import CallSender
 from trunkline_outbound.settings import Settings
 from trunkline_outbound.store.events import FOLD_CALLS, FOLD_MESSAGES
+from trunkline_outbound.store.forecasts import WANTED
 
 FOLD_BATCH: Final = 500
 ASK_AT_ONCE: Final = 40
+FORECAST_IDLE: Final = 2.0  # a lost hint delays a forecast by this much
 
 
 def application(runtime: Runtime[Settings]) -> FastAPI:
     """What api may ask; nothing of it is for the public."""
     token = runtime.settings.internal_token
     secret = token.get_secret_value() if token is not None else None
-    routers = [internal_router(runtime.database, secret)]
+    routers = [make(runtime.database, secret) for make in (internal_router, forecast_router)]
     return create_app("Trunkline outbound", routers, openapi_url=None)
 
 
@@ -168,14 +172,21 @@ async def _sweep(database: Database, settings: Settings) -> None:
 
 
 async def schedule(runtime: Runtime[Settings]) -> None:
-    """Tell how far runs are, and prune what is past its time."""
+    """Tell how far runs are and what would become of them; prune what is past its time."""
 
     async def progress() -> bool:
         await tell_progress(runtime.database)
         return False
 
+    async def forecast() -> bool:
+        return await count_next(runtime.database)
+
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(work_loop("progress", progress, stop=runtime.stop, idle=0.5))
+        bell = runtime.database.waker.flag(WANTED)
+        tasks.create_task(
+            work_loop("forecasts", forecast, stop=runtime.stop, flag=bell, idle=FORECAST_IDLE)
+        )
         tasks.create_task(prune(runtime))
 
 

@@ -30,11 +30,12 @@ from trunkline_common.contracts.messaging import (
     MessageSent,
     MessageUnknown,
 )
+from trunkline_common.contracts.runs import RunForecastRequested
 from trunkline_common.contracts.suppressions import ContactSuppressed, ContactUnsuppressed
 from trunkline_common.db import pace
 from trunkline_common.db.transaction import wake_after_commit
 from trunkline_common.ids import account_scope
-from trunkline_outbound import controls, runs
+from trunkline_outbound import controls, forecasting, runs
 from trunkline_outbound.domain.calls import CallEvent
 from trunkline_outbound.store import channels, events, limits, suppressions
 from trunkline_outbound.store.events import SaidOfMessage
@@ -176,6 +177,7 @@ HANDLERS: dict[topology.Queue, Handlers] = {
         RunPauseRequested: controls.pause,
         RunResumeRequested: controls.resume,
         RunCancelRequested: controls.cancel,
+        RunForecastRequested: forecasting.request,
     },
     topology.OUTBOUND_AUDIENCE: {
         RunAudienceAdded: on_audience_added,

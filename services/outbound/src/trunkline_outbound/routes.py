@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import hmac
 import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Path, Query
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, ConfigDict
 
 from trunkline_common.db import Database, transaction
 from trunkline_common.http import Problem
+from trunkline_outbound.guard import guarded_by
 from trunkline_outbound.store import history
 from trunkline_outbound.store.history import Place
 
 NEWEST: Final = 2**63 - 1
 _PLACE: Final = re.compile(r"(\d{1,18})\.(\d)\.([0-9A-Za-z_]{0,64})")
-_BEARER: Final = HTTPBearer(auto_error=False)
 
-Credential = Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
 Seq = Annotated[int, Path(ge=1, le=2**62)]
 Limit = Annotated[int, Query(ge=1, le=500)]
 
@@ -52,17 +49,9 @@ class Lines(BaseModel):
 
 def internal_router(database: Database, token: str | None) -> APIRouter:
     """Routes for whoever shows this token; without one they answer nobody."""
-
-    async def guard(credential: Credential) -> None:
-        if token is None:
-            detail = "outbound was given no OUTBOUND_INTERNAL_TOKEN"
-            raise Problem(503, "not-configured", "Not configured", detail)
-        shown = credential.credentials if credential else ""
-        if not hmac.compare_digest(shown.encode(), token.encode()):
-            raise Problem(401, "unauthenticated", "Unauthenticated")
-
     router = APIRouter(
-        prefix="/internal/v1/businesses/{business_id}/runs/{run_id}", dependencies=[Depends(guard)]
+        prefix="/internal/v1/businesses/{business_id}/runs/{run_id}",
+        dependencies=[Depends(guarded_by(token))],
     )
 
     @router.get("/jobs/{seq}/history")

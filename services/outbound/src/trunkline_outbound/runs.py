@@ -15,7 +15,7 @@ from trunkline_common.db.outbox import Fact
 from trunkline_common.db.retry import retried
 from trunkline_common.db.transaction import name_commit, wake_after_commit
 from trunkline_common.outcomes import Refuse
-from trunkline_outbound.store import audience, channels, jobs
+from trunkline_outbound.store import audience, channels, forecasts, jobs
 from trunkline_outbound.store import runs as store
 from trunkline_outbound.store.runs import Run
 
@@ -90,6 +90,7 @@ async def _start_if_due(session: AsyncSession, run: Run, *, total: int) -> None:
         return
     if run.state == "draft":
         await store.set_state(session, run.run_id, "ready")
+        await forecasts.want(session, run.run_id, business_id=run.business_id)
     if run.is_early or not await channels.is_known(
         session, run.channel_id, business_id=run.business_id
     ):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from trunkline_common.contracts import api, messaging, outbound, recordings, suppressions
+from trunkline_common.contracts import api, messaging, outbound, recordings, runs, suppressions
 from trunkline_common.contracts.envelope import Envelope, Event
 
 OWNED: Final[dict[str, tuple[type[Event], ...]]] = {
@@ -19,6 +19,7 @@ OWNED: Final[dict[str, tuple[type[Event], ...]]] = {
         api.RunPauseRequested,
         api.RunResumeRequested,
         api.RunCancelRequested,
+        runs.RunForecastRequested,
         suppressions.ContactSuppressed,
         suppressions.ContactUnsuppressed,
         api.MessageRequested,
@@ -39,6 +40,7 @@ OWNED: Final[dict[str, tuple[type[Event], ...]]] = {
         outbound.RunCompleted,
         outbound.RunFailed,
         outbound.RunControlRefused,
+        runs.RunForecasted,
         outbound.JobEnded,
         outbound.RunMessageDue,
         outbound.CallDialled,

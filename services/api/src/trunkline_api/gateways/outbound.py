@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -70,14 +71,43 @@ class OutboundLog:
         query = {"limit": str(limit)} | ({"before": str(before)} if before else {})
         return await self._ask(business_id, run_id, "decisions", query) or ()
 
+    async def post(self, place: str, body: object) -> bytes:
+        """What outbound answers to a question that has a body. Raises a problem without one."""
+        url = f"{self._base()}/internal/v1/{place}"
+        try:
+            async with (
+                self._open() as http,
+                http.post(url, json=body, headers=self._headers(), allow_redirects=False) as answer,
+            ):
+                status, said = answer.status, await answer.read()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            log.warning("outbound.away", extra={"error": type(error).__name__})
+            raise errors.outbound_away() from None
+        if status != 200:
+            log.error("outbound.refused", extra={"status": status})
+            raise errors.outbound_away()
+        return said
+
+    def _base(self) -> str:
+        if self.url is None or self.token is None:
+            raise errors.outbound_away("api was not told where outbound is")
+        return self.url.rstrip("/")
+
+    def _headers(self) -> dict[str, str]:
+        headers = {HEADER: correlation_id(), "Authorization": f"Bearer {self.token}"}
+        inject(headers)
+        return headers
+
+    def _open(self) -> AbstractAsyncContextManager[aiohttp.ClientSession]:
+        return open_http(1, total=self.seconds, connect=CONNECT_SECONDS, read=self.seconds)
+
     async def _ask(
         self, business_id: str, run_id: str, what: str, query: dict[str, str]
     ) -> Sequence[Line] | None:
-        if self.url is None or self.token is None:
-            raise errors.outbound_away("api was not told where outbound is")
+        base = self._base()
         place = f"/internal/v1/businesses/{quote(business_id)}/runs/{quote(run_id)}/{what}"
         try:
-            status, body = await self._get(self.url.rstrip("/") + place, query)
+            status, body = await self._get(base + place, query)
             if status == 200:
                 return _Lines.model_validate_json(body).data
         except (aiohttp.ClientError, TimeoutError, OSError, ValidationError) as error:
@@ -91,11 +121,8 @@ class OutboundLog:
         raise errors.outbound_away()
 
     async def _get(self, url: str, query: dict[str, str]) -> tuple[int, bytes]:
-        headers = {HEADER: correlation_id(), "Authorization": f"Bearer {self.token}"}
-        inject(headers)
-        bounds = {"total": self.seconds, "connect": CONNECT_SECONDS, "read": self.seconds}
         async with (
-            open_http(1, **bounds) as http,
-            http.get(url, params=query, headers=headers, allow_redirects=False) as answer,
+            self._open() as http,
+            http.get(url, params=query, headers=self._headers(), allow_redirects=False) as answer,
         ):
             return answer.status, await answer.read()

@@ -13,12 +13,14 @@ from trunkline_api.routes import (
     decisions,
     docs,
     events,
+    forecasts,
     imports,
     keys,
     messages,
     meta,
     runs,
     suppressions,
+    turns,
     twilio,
 )
 from trunkline_api.routes.answers import PROBLEMS
@@ -29,7 +31,7 @@ def routers() -> list[APIRouter]:
 
     public = APIRouter(prefix="/v1", responses=PROBLEMS)
     nouns = (businesses, keys, channels, contacts, suppressions, imports)
-    for noun in (*nouns, runs, controls, events, decisions, calls, messages):
+    for noun in (*nouns, runs, turns, controls, forecasts, events, decisions, calls, messages):
         public.include_router(noun.router)
     callbacks = APIRouter(prefix="/callbacks", include_in_schema=False)
     callbacks.include_router(twilio.router)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter
 from pydantic import AwareDatetime, Field, StringConstraints, computed_field, model_validator
 
-from trunkline_api import calls, errors, messages, runs
+from trunkline_api import errors, runs
 from trunkline_api.domain.paces import ended_of
 from trunkline_api.routes.answers import (
     AFTER_EVERY_ID,
@@ -18,21 +18,17 @@ from trunkline_api.routes.answers import (
     Limit,
     Page,
     Told,
-    number_in,
     page_of,
     position_in,
 )
 from trunkline_api.routes.callers import (
-    CallsReader,
-    MessagesReader,
     RunsReader,
     RunsWriter,
     ServiceParts,
 )
-from trunkline_api.routes.calls import CallTold
 from trunkline_api.routes.guards import PublicRoute
-from trunkline_api.routes.messages import MessageTold
 from trunkline_common.contracts.api import ChannelKind
+from trunkline_common.contracts.runs import Forecast
 from trunkline_common.http import correlation_id
 
 router = APIRouter(prefix="/runs", tags=["runs"], route_class=PublicRoute)
@@ -155,6 +151,11 @@ class RunTold(Told):
         description="the end at that rate; later tries and closed windows are not foreseen"
     )
 
+    forecast: Forecast | None = Field(
+        description="what was foreseen last: at the latest when the audience was frozen"
+    )
+    forecast_at: datetime | None
+
     @computed_field(description="share of contacts whose turn is over, 0 to 1")  # type: ignore[prop-decorator]
     @property
     def progress(self) -> float:
@@ -162,17 +163,6 @@ class RunTold(Told):
         if not self.total:
             return 0.0
         return round(ended_of(self.states) / self.total, 4)
-
-
-class RunContactTold(Told):
-    """How one contact's turn ended."""
-
-    seq: int
-    contact_id: str
-    state: str
-    outcome: str | None
-    reason: str
-    ended_at: datetime
 
 
 @router.post("", status_code=201)
@@ -248,48 +238,3 @@ async def get_run(run_id: str, caller: RunsReader, parts: ServiceParts) -> RunTo
     if run is None:
         raise errors.not_found("run")
     return RunTold.model_validate(run)
-
-
-@router.get("/{run_id}/contacts")
-async def list_run_contacts(
-    run_id: str, caller: RunsReader, parts: ServiceParts, limit: Limit = 50, cursor: Cursor = None
-) -> Page[RunContactTold]:
-    """How the turns that are over ended, in the audience's order."""
-    rows = await runs.ended_contacts(
-        parts.database, caller.business_id, run_id, after=number_in(cursor), limit=limit + 1
-    )
-    if rows is None:
-        raise errors.not_found("run")
-    return page_of(rows, limit, RunContactTold.model_validate, lambda row: row.seq)
-
-
-@router.get("/{run_id}/calls")
-async def list_run_calls(
-    run_id: str, caller: CallsReader, parts: ServiceParts, limit: Limit = 50, cursor: Cursor = None
-) -> Page[CallTold]:
-    """The run's calls, newest first."""
-    before = position_in(cursor, start=AFTER_EVERY_ID)
-    rows = await calls.page(
-        parts.database, caller.business_id, run_id=run_id, before=before, limit=limit + 1
-    )
-    if rows is None:
-        raise errors.not_found("run")
-    return page_of(rows, limit, CallTold.model_validate, lambda row: row.id)
-
-
-@router.get("/{run_id}/messages")
-async def list_run_messages(
-    run_id: str,
-    caller: MessagesReader,
-    parts: ServiceParts,
-    limit: Limit = 50,
-    cursor: Cursor = None,
-) -> Page[MessageTold]:
-    """The run's messages, newest first."""
-    before = position_in(cursor, start=AFTER_EVERY_ID)
-    rows = await messages.page(
-        parts.database, caller.business_id, run_id=run_id, before=before, limit=limit + 1
-    )
-    if rows is None:
-        raise errors.not_found("run")
-    return page_of(rows, limit, MessageTold.model_validate, lambda row: row.id)

@@ -46,6 +46,8 @@ class Run:
     version: int
     recent: list[tuple[float, int]]
     read_at: datetime
+    forecast: dict[str, Any] | None = None
+    forecast_at: datetime | None = None
 
     @property
     def rate(self) -> float | None:
@@ -94,7 +96,8 @@ class RunContact:
 _COLUMNS: Final = (
     "id, business_id, name, channel, channel_id, audience, list_id, content, policy, state,"
     " reason, total, rejects, states, outcomes, correlation_id, created_at, requested_at,"
-    " started_at, ended_at, start_at, version, recent, clock_timestamp() AS read_at"
+    " started_at, ended_at, start_at, version, recent, clock_timestamp() AS read_at,"
+    " forecast, forecast_at"
 )
 _ADD: Final = text(
     f"""

@@ -13,13 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from trunkline_common.contracts.suppressions import ContactSuppressed, ContactUnsuppressed
 from trunkline_outbound.store.jobs import QueuedJob
-from trunkline_outbound.store.runs import Run
 
 # Held in common by `claims.lock_own`. Events of a batch come in the order of their subjects, so a
 # batch that also pauses a run has locked its claims by now: claims before the gate, as in intents.
@@ -69,6 +69,17 @@ class Suppression:
         return f"{self.suppression_id} {self.value} ({scope})"
 
 
+class ListsOf(Protocol):
+    """Whose lists are asked: those of a business, of a run of it, and of the run's channel."""
+
+    @property
+    def business_id(self) -> str: ...
+    @property
+    def run_id(self) -> str: ...
+    @property
+    def channel(self) -> str: ...
+
+
 async def keep(
     session: AsyncSession,
     event: ContactSuppressed | ContactUnsuppressed,
@@ -94,7 +105,7 @@ async def keep(
 
 
 async def find(
-    session: AsyncSession, run: Run, picked: Sequence[QueuedJob]
+    session: AsyncSession, run: ListsOf, picked: Sequence[QueuedJob]
 ) -> dict[int, Suppression]:
     """Which of these jobs are suppressed, and by what; the gate is held by the caller."""
     parameters = keys_of(picked) | {

@@ -135,6 +135,15 @@ async def test_a_cancelled_caller_can_tell_and_nothing_leaves_afterwards() -> No
         assert gate.closed
 
 
+async def test_a_gate_opens_once() -> None:
+    async with provider(created) as peer, open_http() as http:
+        gate = Gate(BODY, lambda: True)
+        assert (await post_gated(http, peer.url, gate)).kind == "answered"
+        again = await post_gated(http, peer.url, gate)
+        assert again.kind == "in_doubt"  # of this gate the provider has had a byte too many already
+    assert peer.bodies.count(BODY) == 1
+
+
 async def test_small_writes_are_not_held_back_by_the_kernel() -> None:
     """Without TCP_NODELAY each request would take more than 40 ms."""
     async with provider(created) as peer, open_http() as http:

@@ -16,12 +16,14 @@ class Book:
 
     def __init__(self) -> None:
         self.writes: list[list[int]] = []
+        self.begun: list[float] = []
         self.refused: dict[int, Exception] = {}
         self.open = asyncio.Event()
         self.entered = asyncio.Event()
 
     async def write(self, items: Sequence[int]) -> None:
         self.entered.set()
+        self.begun.append(asyncio.get_running_loop().time())
         await self.open.wait()
         for item in items:
             if item in self.refused:
@@ -36,9 +38,9 @@ class Book:
 class Callers:
     """Five callers by default: the first is being written, and the others wait behind it."""
 
-    def __init__(self, book: Book) -> None:
+    def __init__(self, book: Book, *, spacing: float = 0.0) -> None:
         self.book = book
-        self.together = Together(book.write)
+        self.together = Together(book.write, spacing=spacing)
         self.tasks: list[asyncio.Task[None]] = []
         self.told: dict[int, Exception | None] = {}
         self.arrived = 0
@@ -68,6 +70,34 @@ async def test_who_comes_alone_is_written_at_once_and_the_others_together() -> N
     callers = Callers(book := Book())
     await callers.call(5)
     assert book.writes == [[0], [1, 2, 3, 4]]
+
+
+async def test_writes_of_many_keep_their_distance() -> None:
+    callers = Callers(book := Book(), spacing=0.05)
+    await callers.call(MOST + 3)
+    assert [len(write) for write in book.writes] == [1, MOST, 2]
+    first, second, third = book.begun
+    assert second - first >= 0.05
+    assert third - second >= 0.05
+
+
+async def test_all_of_one_is_one_and_all_of_none_is_nothing() -> None:
+    callers = Callers(book := Book())
+    book.open.set()
+    await callers.together.add_all([4])
+    await callers.together.add_all([])
+    await callers.together.add_all([5, 6])
+    assert book.writes == [[4], [5], [6]]
+
+
+async def test_one_who_leaves_while_the_distance_is_kept_takes_nobody_along() -> None:
+    callers = Callers(Book(), spacing=30.0)
+    await callers.call(1)
+    async with asyncio.TaskGroup() as group:
+        waiting = group.create_task(callers.together.add(1))
+        await facts.eventually(lambda: callers.together.is_led)
+        waiting.cancel()
+    assert not callers.together.is_led
 
 
 async def test_no_write_is_larger_than_the_most() -> None:

@@ -12,6 +12,8 @@ from typing import Final
 import uuid_utils
 
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base32, as TypeID has it
+_PAIRS: Final = tuple(high + low for high in _ALPHABET for low in _ALPHABET)
+_SHIFTS: Final = range(120, -1, -10)  # ten bits are two letters; the first five have three bits
 _BODY: Final = re.compile(r"^[0-7][0-9a-hjkmnp-tv-z]{25}$")
 
 BUSINESS: Final = "biz"
@@ -31,7 +33,7 @@ SUPPRESSION: Final = "sup"
 def new_id(prefix: str) -> str:
     """A new id such as `run_01k9zv…`: ids made later sort later, to the millisecond."""
     number = uuid_utils.uuid7().int
-    return prefix + "_" + "".join(_ALPHABET[(number >> shift) & 31] for shift in range(125, -1, -5))
+    return prefix + "_" + "".join([_PAIRS[(number >> shift) & 1023] for shift in _SHIFTS])
 
 
 def new_event_id() -> str:

@@ -202,7 +202,7 @@ class Dispatcher:
                 self._settings.micro_batch, least=self._handful, patience=GATHER_SECONDS
             )
             intents = await self._intend(held, run, permits)
-            await self._places.give_back(permits - len(intents.granted))
+            self._places.give_back(permits - len(intents.granted))
             turns.charge(held.business_id, intents.count)
             held.admitted += intents.count
             return intents
@@ -222,7 +222,7 @@ class Dispatcher:
         try:
             return await retried("intents", work)
         except Exception:
-            await self._places.give_back(wanted)
+            self._places.give_back(wanted)
             # The commit may have happened although its answer was lost; nothing of it was sent.
             unsent = Result("not_sent", reason="intent_commit_unanswered")
             await self._recorder.write(draft.attempt_ids, unsent)
@@ -245,7 +245,7 @@ class Dispatcher:
             result = await self._sender.send(departure, may_send)
         finally:
             IN_FLIGHT.dec()
-            await self._places.give_back()
+            self._places.give_back()
         RESULTS.labels(result.kind).inc()
         await self._recorder.write([departure.attempt.attempt_id], result)
 

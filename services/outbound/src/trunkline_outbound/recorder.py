@@ -15,6 +15,7 @@ from trunkline_outbound.records import Recorded, record
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 0.5
+SPACING = 0.02  # seconds between the commits of a busy worker: no request waits for them
 
 
 class Recorder:
@@ -22,7 +23,7 @@ class Recorder:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._results: Together[Recorded] = Together(self._write_until_done)
+        self._results: Together[Recorded] = Together(self._write_until_done, spacing=SPACING)
 
     async def write(self, attempt_ids: Iterable[str], result: Result) -> None:
         """Return once it is durable that this came of these attempts."""

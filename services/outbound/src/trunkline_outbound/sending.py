@@ -7,15 +7,17 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from urllib.parse import urlencode
+from functools import lru_cache
+from typing import Final
 
 from opentelemetry.trace import SpanKind
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from trunkline_common.callbacks import callback_token
 from trunkline_common.sealing import CannotUnseal, Sealer
-from trunkline_common.telemetry import current_span
+from trunkline_common.telemetry import current_span, is_tracing
 from trunkline_outbound.domain.classification import Result, classify_silence
+from trunkline_outbound.gateways.forms import quoted
 from trunkline_outbound.gateways.voice import CallOrder, VoiceGateway
 from trunkline_outbound.store.attempts import NewAttempt
 from trunkline_outbound.store.channels import Channel
@@ -23,6 +25,9 @@ from trunkline_outbound.store.runs import Run
 
 log = logging.getLogger(__name__)
 _propagator = TraceContextTextMapPropagator()
+
+SHORTEST_WAIT: Final = 0.001  # seconds; less is not worth a timer
+ACCOUNTS: Final = 1_000  # whose credentials are kept open
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,20 +57,24 @@ class LastWord:
 
 
 class CallSender:
-    """Sends admitted calls through the gateway; keeps nothing between them."""
+    """Sends admitted calls through the gateway.
+
+    Credentials that it has opened it remembers by what was sealed: a channel that changes is
+    sealed anew, and what could not be opened is tried again.
+    """
 
     def __init__(
         self, gateway: VoiceGateway, *, sealer: Sealer, callback_base: str, callback_secret: str
     ) -> None:
         self._gateway = gateway
-        self._sealer = sealer
+        self._open = lru_cache(ACCOUNTS)(sealer.open)
         self._base = callback_base.rstrip("/")
         self._secret = callback_secret
 
     async def send(self, departure: Departure, may_send: Callable[[], bool]) -> Result:
         """Send one call when its time comes, if it still may; never raises, the result says it."""
         wait = departure.leaves_at - time.monotonic()
-        if wait > 0:
+        if wait > SHORTEST_WAIT:
             await asyncio.sleep(wait)
         if not may_send():
             return Result("not_sent", reason="not_sent_in_time")
@@ -83,6 +92,13 @@ class CallSender:
             fields = {"channel": departure.channel.channel_id, "error": repr(error)}
             log.warning("channel.credentials_unreadable", extra=fields)
             return Result("misconfigured", reason="credentials_unreadable")
+        if not is_tracing():
+            return await self._gateway.place_call(order, may_send)
+        return await self._place_traced(departure, order, may_send)
+
+    async def _place_traced(
+        self, departure: Departure, order: CallOrder, may_send: LastWord
+    ) -> Result:
         parent = _propagator.extract({"traceparent": departure.attempt.traceparent or ""})
         with current_span(
             "POST Calls",
@@ -104,25 +120,27 @@ class CallSender:
 
     def _order(self, departure: Departure) -> CallOrder:
         attempt, run, channel = departure.attempt, departure.run, departure.channel
-        secrets = self._sealer.open(channel.key_id, channel.sealed, channel.channel_id)
+        secrets = self._open(channel.key_id, channel.sealed, channel.channel_id)
+        about = self._callbacks(departure)
         return CallOrder(
             account=channel.account,
             auth_token=secrets["auth_token"],
             from_number=attempt.from_number,
             to_number=attempt.to_number,
-            script_url=self._callback(departure, "twiml"),
-            status_url=self._callback(departure, "status"),
-            recording_url=self._callback(departure, "recording") if run.policy.record else None,
+            script_url=about("twiml"),
+            status_url=about("status"),
+            recording_url=about("recording") if run.policy.record else None,
             ring_timeout=run.policy.ring_timeout,
             time_limit=run.policy.time_limit,
         )
 
-    def _callback(self, departure: Departure, about: str) -> str:
-        """A URL that proves which attempt it speaks of, and carries its trace to the edge."""
+    def _callbacks(self, departure: Departure) -> Callable[[str], str]:
+        """URLs that prove which attempt they speak of, and carry its trace to the edge."""
         attempt, run, channel = departure.attempt, departure.run, departure.channel
         token = callback_token(self._secret, channel.channel_id, run.run_id, attempt.attempt_id)
-        carried = urlencode({"cid": run.correlation_id, "tp": attempt.traceparent or ""})
-        return (
+        way = (
             f"{self._base}/callbacks/twilio/{channel.channel_id}/{run.run_id}/"
-            f"{attempt.attempt_id}/{token}/{about}?{carried}"
+            f"{attempt.attempt_id}/{token}"
         )
+        carried = f"cid={quoted(run.correlation_id)}&tp={quoted(attempt.traceparent or '')}"
+        return lambda about: f"{way}/{about}?{carried}"

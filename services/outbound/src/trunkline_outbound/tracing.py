@@ -6,7 +6,7 @@ from opentelemetry import trace
 from opentelemetry.trace import Link, SpanKind
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from trunkline_common.telemetry import tracer
+from trunkline_common.telemetry import is_tracing, tracer
 from trunkline_outbound.store.runs import Run
 
 _propagator = TraceContextTextMapPropagator()
@@ -16,8 +16,10 @@ def traceparent_for(run: Run) -> str | None:
     """Start an attempt's own trace with its intent; the traceparent that everything after carries.
 
     A thousand calls under the run's one trace would be unreadable, so each has its own, with a
-    link to the request that started the run.
+    link to the request that started the run. None where spans go nowhere.
     """
+    if not is_tracing():
+        return None
     links = []
     if run.traceparent is not None:
         parent = _propagator.extract({"traceparent": run.traceparent})

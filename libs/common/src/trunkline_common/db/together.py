@@ -28,20 +28,34 @@ class Together(Generic[Item]):
     """Writes what callers bring. While one write is under way, the next items gather behind it.
 
     `write` does all of its items or none, in a transaction of its own, and may be repeated with
-    items it has written before. Nobody waits for company: who comes alone is written at once. An
-    item that spoils a write is told so alone, since the others are then written one by one; an
-    absent database is everybody's failure at once.
+    items it has written before. Who comes alone is written at once; where many come, writes begin
+    `spacing` seconds apart at least, so that each has more of them. An item that spoils a write is
+    told so alone, since the others are then written one by one; an absent database is everybody's
+    failure at once.
     """
 
-    def __init__(self, write: Callable[[Sequence[Item]], Awaitable[None]]) -> None:
+    def __init__(
+        self, write: Callable[[Sequence[Item]], Awaitable[None]], *, spacing: float = 0.0
+    ) -> None:
         self._write = write
+        self._spacing = spacing
+        self._next_at = 0.0  # on the loop's clock
         self._waiting: list[_Waiting[Item]] = []
         self._led = False
 
+    @property
+    def is_led(self) -> bool:
+        """Whether somebody is writing, or about to."""
+        return self._led
+
     async def add_all(self, items: Iterable[Item]) -> None:
         """Return once all are durable."""
+        all_items = list(items)
+        if len(all_items) == 1:
+            await self.add(all_items[0])
+            return
         async with asyncio.TaskGroup() as adding:
-            for item in items:
+            for item in all_items:
                 adding.create_task(self.add(item))
 
     async def add(self, item: Item) -> None:
@@ -73,9 +87,11 @@ class Together(Generic[Item]):
             self._waiting[0].turn.set_result(True)
 
     async def _lead(self, mine: _Waiting[Item]) -> None:
-        batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
-        others = [one for one in batch if one is not mine]
+        others: list[_Waiting[Item]] = []
         try:
+            await self._keep_distance()
+            batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
+            others = [one for one in batch if one is not mine]
             await self._write([one.item for one in batch])
         except asyncio.CancelledError:
             self._waiting = [*others, *self._waiting]  # written or not, the next one writes them
@@ -90,6 +106,13 @@ class Together(Generic[Item]):
             _told(others)
         finally:
             self._pass_on()
+
+    async def _keep_distance(self) -> None:
+        if self._spacing:
+            loop = asyncio.get_running_loop()
+            if (wait := self._next_at - loop.time()) > 0:
+                await asyncio.sleep(wait)
+            self._next_at = loop.time() + self._spacing
 
     async def _singly(self, others: Sequence[_Waiting[Item]]) -> None:
         for place, one in enumerate(others):

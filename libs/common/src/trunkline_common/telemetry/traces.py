@@ -67,6 +67,11 @@ def setup_traces(service: str, resource: Resource, *, spans_dir: str | None, otl
     trace.set_tracer_provider(provider)
 
 
+def is_tracing() -> bool:
+    """Whether spans of this OS process go anywhere, so that it is worth making them."""
+    return isinstance(trace.get_tracer_provider(), TracerProvider)
+
+
 def flush_traces() -> None:
     """Hand over what has not left yet; bounded, because a collector may be away."""
     provider = trace.get_tracer_provider()

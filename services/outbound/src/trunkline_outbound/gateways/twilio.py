@@ -8,64 +8,89 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Final
 from urllib.parse import urlencode
 
 import aiohttp
+from yarl import URL
 
 from trunkline_common.last_byte import Answer, post_gated
 from trunkline_outbound.domain.classification import Result, classify_answer, classify_silence
+from trunkline_outbound.gateways.forms import quoted
 from trunkline_outbound.gateways.voice import CallOrder
 
 STATUS_EVENTS = ("initiated", "ringing", "answered", "completed")
+ACCOUNTS: Final = 1_000  # whose address and login are remembered
 _FORM = "application/x-www-form-urlencoded"
 _CALL_SID = re.compile(r"^CA[0-9a-f]{32}$")
 _ACCOUNT_SID = re.compile(r"^AC[0-9a-f]{32}$")
 
 
+# What every form says alike, encoded once.
+_ALWAYS: Final = urlencode(
+    [
+        ("Method", "POST"),
+        ("StatusCallbackMethod", "POST"),
+        *(("StatusCallbackEvent", event) for event in STATUS_EVENTS),
+    ]
+)
+_RECORDED: Final = urlencode(
+    [
+        ("Record", "true"),
+        ("RecordingStatusCallbackMethod", "POST"),
+        ("RecordingStatusCallbackEvent", "completed"),
+    ]
+)
+
+
 class TwilioGateway:
-    """Places calls on behalf of any business's account; holds no credentials of its own."""
+    """Places calls on behalf of any business's account; holds no credentials of its own.
+
+    The header of a login is remembered by account and token, so a new token makes a new one.
+    """
 
     def __init__(self, session: aiohttp.ClientSession, base_url: str) -> None:
         self._session = session
         self._base_url = base_url.rstrip("/")
+        self._url = lru_cache(ACCOUNTS)(self._url_of)
+        self._headers = lru_cache(ACCOUNTS)(_headers_of)
+
+    def _url_of(self, account: str) -> URL:
+        return URL(f"{self._base_url}/2010-04-01/Accounts/{account}/Calls.json")
 
     async def place_call(self, order: CallOrder, may_send: Callable[[], bool]) -> Result:
         """See `VoiceGateway.place_call`."""
         if not _ACCOUNT_SID.match(order.account):
             return Result("misconfigured", code="account", reason="not a Twilio account SID")
-        url = f"{self._base_url}/2010-04-01/Accounts/{order.account}/Calls.json"
-        headers = {
-            "Authorization": aiohttp.encode_basic_auth(order.account, order.auth_token),
-            "Content-Type": _FORM,
-            "Accept": "application/json",
-        }
         answer = await post_gated(
-            self._session, url, call_form(order), may_send=may_send, headers=headers
+            self._session,
+            self._url(order.account),
+            call_form(order),
+            may_send=may_send,
+            headers=self._headers(order.account, order.auth_token),
         )
         return classify(answer)
 
 
+def _headers_of(account: str, auth_token: str) -> Mapping[str, str]:
+    return {
+        "Authorization": aiohttp.encode_basic_auth(account, auth_token),
+        "Content-Type": _FORM,
+        "Accept": "application/json",
+    }
+
+
 def call_form(order: CallOrder) -> bytes:
     """The form of one create-call request."""
-    fields: list[tuple[str, str]] = [
-        ("To", order.to_number),
-        ("From", order.from_number),
-        ("Url", order.script_url),
-        ("Method", "POST"),
-        ("StatusCallback", order.status_url),
-        ("StatusCallbackMethod", "POST"),
-        *(("StatusCallbackEvent", event) for event in STATUS_EVENTS),
-        ("Timeout", str(order.ring_timeout)),
-        ("TimeLimit", str(order.time_limit)),
-    ]
+    form = (
+        f"To={quoted(order.to_number)}&From={quoted(order.from_number)}"
+        f"&Url={quoted(order.script_url)}&StatusCallback={quoted(order.status_url)}&{_ALWAYS}"
+        f"&Timeout={order.ring_timeout}&TimeLimit={order.time_limit}"
+    )
     if order.recording_url is not None:
-        fields += [
-            ("Record", "true"),
-            ("RecordingStatusCallback", order.recording_url),
-            ("RecordingStatusCallbackMethod", "POST"),
-            ("RecordingStatusCallbackEvent", "completed"),
-        ]
-    return urlencode(fields).encode()
+        form += f"&RecordingStatusCallback={quoted(order.recording_url)}&{_RECORDED}"
+    return form.encode()
 
 
 def classify(answer: Answer) -> Result:

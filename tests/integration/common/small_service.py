@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
@@ -22,6 +23,7 @@ from trunkline_common.db.transaction import name_commit
 from trunkline_common.http import Problem, correlation_id
 from trunkline_common.loops import work_loop
 from trunkline_common.processes import (
+    Command,
     Process,
     Runtime,
     Service,
@@ -66,6 +68,17 @@ async def tick(runtime: Runtime[Settings]) -> None:
     await work_loop("tick", once, stop=runtime.stop, idle=0.05)
 
 
+async def count(runtime: Runtime[Settings], options: Namespace) -> int:
+    async with transaction(runtime.database) as session:
+        facts = (await session.execute(text("SELECT count(*) FROM outbox"))).scalar_one()
+    sys.stdout.write(f"{options.word} {facts}\n")
+    return 3
+
+
+def count_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("word")
+
+
 class Settings(ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="SMALL_", frozen=True, extra="ignore")
 
@@ -107,6 +120,7 @@ SERVICE: Final = Service(
         relay(),
         Process[Settings]("schedule", "prune", prune, scheduler=True),
     ),
+    commands=(Command("count", "count facts, and end", count, count_arguments),),
 )
 
 EXTRA: Final = (  # by name only: no parts of `all`

@@ -264,3 +264,13 @@ def spans_in(folder: Path) -> dict[str, Any]:
     """By name; the last of each."""
     lines = [line for path in folder.iterdir() for line in path.read_text().splitlines()]
     return {span["name"]: span for span in map(json.loads, lines)}
+
+
+async def test_a_command_ends_by_itself_with_its_exit_code(
+    database: Database, environment: dict[str, str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    await say(database, "run_a", "run_b")
+    async with started("count said", environment) as command:
+        assert await command.ended() == 3
+    assert capfd.readouterr().out == "said 2\n"
+    assert command.named("process.started") == []

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Iterator
+from uuid import uuid4
+
+import aiohttp
 import pytest
 from tests.integration.outbound.scene import Scene
+from tests.integration.outbound.stage import Stage
 
 from trunkline_common.db import Database
+from trunkline_sandbox.process import running_sandbox
 
 
 @pytest.fixture
@@ -14,3 +20,26 @@ async def scene(outbound_database: Database) -> Scene:
     stage = Scene(outbound_database)
     await stage.open_channel()
     return stage
+
+
+@pytest.fixture(scope="session")
+def twilio_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    log = tmp_path_factory.mktemp("twilio") / "witness.jsonl"
+    with running_sandbox(log, speed=20, seed=3) as url:
+        yield url
+
+
+@pytest.fixture
+async def stage(outbound_database: Database, twilio_url: str) -> AsyncIterator[Stage]:
+    scene = Scene(outbound_database, account="AC" + uuid4().hex)
+    limits = aiohttp.ClientTimeout(total=10)
+    async with aiohttp.ClientSession(timeout=limits, trust_env=False) as http:
+        stage = Stage(scene, twilio_url, http)
+        account = {
+            "account_sid": scene.account,
+            "auth_token": "secret",
+            "numbers": ["+15005550006"],
+        }
+        await stage.post("/sandbox/twilio/accounts", account)
+        await scene.open_channel()
+        yield stage

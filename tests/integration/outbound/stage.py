@@ -46,6 +46,11 @@ class Stage:
     async def fault(self, kind: str, **order: Any) -> None:
         await self.post("/sandbox/faults", {"kind": kind, "account": self.scene.account, **order})
 
+    async def clear_faults(self) -> None:
+        """Drop every fault on order."""
+        async with self.http.delete(f"{self.url}/sandbox/faults") as answer:
+            assert answer.status == 200, await answer.text()
+
     async def witnessed(self, kind: str) -> list[dict[str, Any]]:
         async with self.http.get(f"{self.url}/sandbox/log?limit=100000") as answer:
             entries = (await answer.json())["entries"]

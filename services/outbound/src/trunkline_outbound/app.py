@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+from argparse import Namespace
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Final
 
@@ -15,11 +18,23 @@ from trunkline_common.db.retry import retried
 from trunkline_common.http import create_app
 from trunkline_common.last_byte import open_http
 from trunkline_common.loops import work_loop
-from trunkline_common.processes import Process, Runtime, Service, consume, prune, relay, serve
+from trunkline_common.processes import (
+    Command,
+    Process,
+    Runtime,
+    Service,
+    consume,
+    prune,
+    relay,
+    serve,
+)
 from trunkline_common.sealing import parse_keys
 from trunkline_outbound import claims, runs
 from trunkline_outbound.acceptance import SURPLUS
 from trunkline_outbound.accounts import Accounts
+from trunkline_outbound.auditing import audit_arguments, audit_nightly, audit_now
+from trunkline_outbound.audits import AT_ONCE as AUDIT_AT_ONCE
+from trunkline_outbound.audits import Auditor
 from trunkline_outbound.cancelling import finish_cancelled
 from trunkline_outbound.consumer import HANDLERS
 from trunkline_outbound.controls import GATE
@@ -36,6 +51,7 @@ from trunkline_outbound.news import brake_surplus, hang_up, poll_silent_calls
 from trunkline_outbound.progress import tell_progress
 from trunkline_outbound.results import fold_messages
 from trunkline_outbound.routes import internal_router
+from trunkline_outbound.routes_audits import audit_router
 from trunkline_outbound.routes_forecasts import forecast_router
 from trunkline_outbound.sending import CallSender
 from trunkline_outbound.settings import Settings
@@ -51,7 +67,8 @@ def application(runtime: Runtime[Settings]) -> FastAPI:
     """What api may ask; nothing of it is for the public."""
     token = runtime.settings.internal_token
     secret = token.get_secret_value() if token is not None else None
-    routers = [make(runtime.database, secret) for make in (internal_router, forecast_router)]
+    makers = (internal_router, forecast_router, audit_router)
+    routers = [make(runtime.database, secret) for make in makers]
     return create_app("Trunkline outbound", routers, openapi_url=None)
 
 
@@ -171,8 +188,25 @@ async def _sweep(database: Database, settings: Settings) -> None:
     await close_silent(database, horizons)
 
 
+@asynccontextmanager
+async def _auditor(runtime: Runtime[Settings]) -> AsyncIterator[Auditor]:
+    """What compares accounts' calls with ours, and its own way to their providers."""
+    settings = runtime.settings
+    async with open_http(
+        AUDIT_AT_ONCE, total=settings.answer_seconds, read=settings.answer_seconds
+    ) as http:
+        accounts = Accounts(runtime.database, parse_keys(settings.sealing_keys.get_secret_value()))
+        yield Auditor(runtime.database, TwilioCalls(http, settings.twilio_base_url), accounts)
+
+
+async def audit(runtime: Runtime[Settings], options: Namespace) -> int:
+    """Audit a day of an account now, whatever was audited of it before."""
+    async with _auditor(runtime) as auditor:
+        return await audit_now(auditor, options, runtime.stop)
+
+
 async def schedule(runtime: Runtime[Settings]) -> None:
-    """Tell how far runs are and what would become of them; prune what is past its time."""
+    """Tell how far runs are and what would become of them; audit accounts; prune old rows."""
 
     async def progress() -> bool:
         await tell_progress(runtime.database)
@@ -181,13 +215,14 @@ async def schedule(runtime: Runtime[Settings]) -> None:
     async def forecast() -> bool:
         return await count_next(runtime.database)
 
-    async with asyncio.TaskGroup() as tasks:
+    async with _auditor(runtime) as auditor, asyncio.TaskGroup() as tasks:
         tasks.create_task(work_loop("progress", progress, stop=runtime.stop, idle=0.5))
         bell = runtime.database.waker.flag(WANTED)
         tasks.create_task(
             work_loop("forecasts", forecast, stop=runtime.stop, flag=bell, idle=FORECAST_IDLE)
         )
         tasks.create_task(prune(runtime))
+        tasks.create_task(audit_nightly(auditor, runtime.settings.audit_at, runtime.stop))
 
 
 SERVICE: Final = Service(
@@ -201,7 +236,10 @@ SERVICE: Final = Service(
         relay(),
         Process("dispatch", "claim jobs, place calls, record results", dispatch),
         Process("reconcile", "fold callbacks, complete runs, sweep", reconcile),
-        Process("schedule", "tell progress, prune old rows", schedule, scheduler=True),
+        Process("schedule", "tell progress, audit, prune", schedule, scheduler=True),
     ),
     routes=application,
+    commands=(
+        Command("audit", "compare a day's calls with the provider's", audit, audit_arguments),
+    ),
 )

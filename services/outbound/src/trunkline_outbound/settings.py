@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import time
+
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
@@ -36,6 +38,9 @@ class Settings(ServiceSettings):
     )
     call_poll_seconds: float = Field(
         default=60.0, ge=1, description="without news of a call, ask its provider"
+    )
+    audit_at: time = Field(
+        default=time(3, 30), description="UTC: from then on the day before is audited"
     )
     sweep_seconds: float = Field(default=5.0, ge=0.1)
     in_doubt_horizon_seconds: float = Field(default=600.0, ge=1)

@@ -7,7 +7,8 @@ import asyncio
 import logging
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import uvloop
@@ -21,7 +22,7 @@ from trunkline_common.http.server import serve_http
 from trunkline_common.loops import Stop
 from trunkline_common.processes.leading import Leader
 from trunkline_common.processes.parts import SERVE
-from trunkline_common.processes.runtime import Process, Runtime, S, Service
+from trunkline_common.processes.runtime import Command, Process, Runtime, S, Service
 from trunkline_common.settings import (
     BAD_SETTINGS_EXIT,
     BadSettings,
@@ -54,8 +55,7 @@ def run_service(service: Service[S], argv: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"{program}: {error}\n")
         return BAD_SETTINGS_EXIT
     command = options.command or shared.service_role
-    drift: BaseException | None = None
-    chosen = _chosen(service, command, schedulers=shared.enable_schedulers)
+    drift, code = None, 0
     with setup(
         service.name,
         command,
@@ -66,12 +66,17 @@ def run_service(service: Service[S], argv: Sequence[str] | None = None) -> int:
     ) as telemetry:
         try:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                runner.run(_run(service, settings, chosen, telemetry))
+                once = next((each for each in service.commands if each.name == command), None)
+                chosen = _chosen(service, command, schedulers=shared.enable_schedulers)
+                if once is not None:
+                    code = runner.run(_once(service, settings, once, options, telemetry))
+                else:
+                    runner.run(_run(service, settings, chosen, telemetry))
         except* Drift as group:
             drift = _first(group)
-    if drift:
+    if drift is not None:
         sys.stderr.write(f"{program}: {drift}\n")
-    return 1 if drift else 0
+    return 1 if drift is not None else code
 
 
 def _first(error: BaseException) -> BaseException:
@@ -92,6 +97,8 @@ def _parser(service: Service[S]) -> argparse.ArgumentParser:
     commands.add_parser("worker", help="everything that does not answer requests")
     for process in service.processes:
         commands.add_parser(process.name, help=process.help)
+    for once in service.commands:
+        once.arguments(commands.add_parser(once.name, help=once.help))
     commands.add_parser("migrate", help="bring the schema up to date, and end")
     return parser
 
@@ -108,9 +115,11 @@ def _chosen(service: Service[S], command: str, *, schedulers: bool) -> tuple[str
     )
 
 
-async def _run(
-    service: Service[S], settings: S, chosen: tuple[str, ...], telemetry: Telemetry
-) -> None:
+@asynccontextmanager
+async def _runtime(
+    service: Service[S], settings: S, telemetry: Telemetry
+) -> AsyncIterator[Runtime[S]]:
+    """What everything in this OS process works with, until a signal asks for the end."""
     stop = Stop()
     health = Health(draining=stop.is_set)
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -119,9 +128,26 @@ async def _run(
     async with open_database(
         settings.database_url, application=application, pool_size=settings.pool_size
     ) as database:
-        runtime = Runtime(
+        yield Runtime(
             service.name, settings, database, settings.broker_url, stop, telemetry, health
         )
+
+
+async def _once(
+    service: Service[S],
+    settings: S,
+    command: Command[S],
+    options: argparse.Namespace,
+    telemetry: Telemetry,
+) -> int:
+    async with _runtime(service, settings, telemetry) as runtime:
+        return await command.run(runtime, options)
+
+
+async def _run(
+    service: Service[S], settings: S, chosen: tuple[str, ...], telemetry: Telemetry
+) -> None:
+    async with _runtime(service, settings, telemetry) as runtime:
         processes = [service.process(name) for name in chosen]
         _watch(runtime, processes, serving=SERVE in chosen)
         app = _application(service, runtime, serving=SERVE in chosen)
@@ -129,7 +155,9 @@ async def _run(
         async with asyncio.TaskGroup() as tasks:
             drained = asyncio.Event()
             tasks.create_task(
-                serve_http(app, settings.http_host, settings.http_port, stop=stop, after=drained),
+                serve_http(
+                    app, settings.http_host, settings.http_port, stop=runtime.stop, after=drained
+                ),
                 name="http",
             )
             tasks.create_task(_drain(runtime, processes, drained), name="processes")

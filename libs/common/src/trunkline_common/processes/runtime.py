@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Literal
@@ -49,8 +50,21 @@ class Process(Generic[S]):
 
 
 @dataclass(frozen=True)
+class Command(Generic[S]):
+    """Something that an operator asks for once: `run` ends by itself, with the exit code.
+
+    What it has to say goes to standard output; it looks at `runtime.stop` between units of work.
+    """
+
+    name: str
+    help: str
+    run: Callable[[Runtime[S], Namespace], Coroutine[Any, Any, int]]
+    arguments: Callable[[ArgumentParser], None]
+
+
+@dataclass(frozen=True)
 class Service(Generic[S]):
-    """A service: its settings, its processes, its routes and the package of its migrations.
+    """A service: its settings, processes, routes, commands and the package of its migrations.
 
     `routes` gives routers, or a whole application made by `create_app` (health is added to it).
     They are answered where the process `serve` runs.
@@ -62,6 +76,7 @@ class Service(Generic[S]):
     processes: tuple[Process[S], ...]
     migrations: str
     routes: Callable[[Runtime[S]], Sequence[APIRouter] | FastAPI] | None = None
+    commands: tuple[Command[S], ...] = ()
 
     def process(self, name: str) -> Process[S]:
         """The process of this name."""

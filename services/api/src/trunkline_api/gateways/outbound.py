@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeVar
 from urllib.parse import quote
 
 import aiohttp
@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 
 CONNECT_SECONDS: Final = 2.0
 WHOLE_SECONDS: Final = 5.0
+
+
+Answer = TypeVar("Answer", bound=BaseModel)
 
 
 class Line(BaseModel):
@@ -104,12 +107,20 @@ class OutboundLog:
     async def _ask(
         self, business_id: str, run_id: str, what: str, query: dict[str, str]
     ) -> Sequence[Line] | None:
-        base = self._base()
         place = f"/internal/v1/businesses/{quote(business_id)}/runs/{quote(run_id)}/{what}"
+        page = await self.page(place, query, _Lines)
+        return None if page is None else page.data
+
+    async def page(self, place: str, query: dict[str, str], form: type[Answer]) -> Answer | None:
+        """What outbound answers at this place; None where it knows no such thing.
+
+        Raises a problem where it does not answer, or refuses the place of a page.
+        """
+        base = self._base()
         try:
             status, body = await self._get(base + place, query)
             if status == 200:
-                return _Lines.model_validate_json(body).data
+                return form.model_validate_json(body)
         except (aiohttp.ClientError, TimeoutError, OSError, ValidationError) as error:
             log.warning("outbound.away", extra={"error": type(error).__name__})
             raise errors.outbound_away() from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from trunkline_api.routes import (
+    audits,
     businesses,
     calls,
     channels,
@@ -30,7 +31,7 @@ def routers() -> list[APIRouter]:
     """All routes: the public API under /v1, the providers' callbacks, and the documentation."""
 
     public = APIRouter(prefix="/v1", responses=PROBLEMS)
-    nouns = (businesses, keys, channels, contacts, suppressions, imports)
+    nouns = (businesses, keys, channels, audits, contacts, suppressions, imports)
     for noun in (*nouns, runs, turns, controls, forecasts, events, decisions, calls, messages):
         public.include_router(noun.router)
     callbacks = APIRouter(prefix="/callbacks", include_in_schema=False)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
@@ -17,18 +17,25 @@ from trunkline_common.outcomes import TrunklineError
 from trunkline_outbound.gateways.voice import AccountAccess, Listing, ProviderCall
 
 PAGE: Final = 50  # of calls between two numbers: far more than one attempt can have made
-AUDIT_PAGE: Final = 500
+AUDIT_PAGE: Final = 1000  # the most that Twilio gives
 
 
 class ProviderSilent(TrunklineError):
     """The provider could not be asked, or did not answer in a way that says anything."""
 
 
+class PageRefused(ProviderSilent):
+    """The provider does not know where this page of a list begins: begin the list again."""
+
+
 class TwilioCalls:
     """Reads and ends calls of any business's account. Every request may be repeated."""
 
-    def __init__(self, session: aiohttp.ClientSession, base_url: str) -> None:
+    def __init__(
+        self, session: aiohttp.ClientSession, base_url: str, *, page: int = AUDIT_PAGE
+    ) -> None:
         self._session = session
+        self._page = page
         self._base_url = base_url.rstrip("/")
 
     async def between(self, access: AccountAccess, *, sender: str, to: str) -> Listing:
@@ -37,17 +44,24 @@ class TwilioCalls:
         body, date = await self._get(access, f"{self._calls(access)}.json", query)
         return _listing(body, date)
 
-    async def since(self, access: AccountAccess, day: str, *, after: str | None = None) -> Listing:
-        """One page of an account's calls that started on this day (UTC) or later.
+    async def of_day(
+        self, access: AccountAccess, day: date, *, after: str | None = None
+    ) -> Listing:
+        """One page of an account's calls that started on this day (UTC), or next to its bounds.
 
-        `after` is the `next_page` of the page before.
+        `after` is the `next_page` of the page before. Raises `PageRefused` where it is none.
         """
-        if after is not None:
-            body, date = await self._get(access, self._base_url + after, {})
+        query: dict[str, str] = {}
+        url = f"{self._calls(access)}.json"
+        if after is None:
+            bounds = {"StartTime>": str(day), "StartTime<": str(day + timedelta(days=1))}
+            query = {**bounds, "PageSize": str(self._page)}
+        elif not after.startswith(f"/2010-04-01/Accounts/{access.account}/"):
+            raise PageRefused("the next page is not the account's own")
         else:
-            query = {"StartTime>": day, "PageSize": str(AUDIT_PAGE)}
-            body, date = await self._get(access, f"{self._calls(access)}.json", query)
-        return _listing(body, date)
+            url = self._base_url + after
+        body, date_told = await self._get(access, url, query)
+        return _listing(body, date_told)
 
     async def fetch(self, access: AccountAccess, provider_id: str) -> ProviderCall | None:
         """One call, or None where the account has no such call."""
@@ -89,6 +103,8 @@ class TwilioCalls:
                 raw = await answer.read()
                 if answer.status == 404:
                     raise _NotThere
+                if answer.status == 400:
+                    raise PageRefused("HTTP 400")
                 if answer.status != 200:
                     raise ProviderSilent(f"HTTP {answer.status}")
                 return _object(raw), _time(answer.headers.get("Date"))
@@ -132,6 +148,11 @@ def _call(body: Mapping[str, Any]) -> ProviderCall:
             answered_by=body.get("answered_by") or None,
             price=str(body["price"]) if body.get("price") else None,
             price_unit=body.get("price_unit") or None,
+            direction=str(body.get("direction") or "outbound-api"),
+            parent_id=body.get("parent_call_sid") or None,
+            from_number=str(body.get("from") or ""),
+            to_number=str(body.get("to") or ""),
+            started_at=_time(body.get("start_time")),
         )
     except (KeyError, ValueError, TypeError) as error:
         raise ProviderSilent("the answer is not a call") from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Protocol
 
 from trunkline_outbound.domain.classification import Result
@@ -46,7 +46,10 @@ class AccountAccess:
 
 @dataclass(frozen=True, slots=True)
 class ProviderCall:
-    """A call as its provider tells of it. `duration` in seconds, `created_at` on its clock."""
+    """A call as its provider tells of it. `duration` in seconds, times on its clock.
+
+    `direction` is the provider's word; `parent_id` is the call that opened this leg, if one did.
+    """
 
     provider_id: str
     status: str
@@ -55,6 +58,11 @@ class ProviderCall:
     answered_by: str | None = None
     price: str | None = None
     price_unit: str | None = None
+    direction: str = "outbound-api"
+    parent_id: str | None = None
+    from_number: str = ""
+    to_number: str = ""
+    started_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +82,8 @@ class CallRegistry(Protocol):
 
     async def between(self, access: AccountAccess, *, sender: str, to: str) -> Listing: ...
 
-    async def since(
-        self, access: AccountAccess, day: str, *, after: str | None = None
+    async def of_day(
+        self, access: AccountAccess, day: date, *, after: str | None = None
     ) -> Listing: ...
 
     async def fetch(self, access: AccountAccess, provider_id: str) -> ProviderCall | None: ...

@@ -24,6 +24,7 @@ MODULES = [
     "contracts",
     "contracts.api",
     "contracts.envelope",
+    "contracts.limits",
     "contracts.messaging",
     "contracts.outbound",
     "contracts.recordings",

@@ -75,6 +75,14 @@ def test_an_optional_field_and_better_words_are_welcome(
     assert changed(change) == []
 
 
+def test_the_first_field_with_a_shape_of_its_own_is_welcome() -> None:
+    golden = schema_of(EVENTS["run.started.v1"])
+    now = copy.deepcopy(golden)
+    now["$defs"] = {"Shape": {"type": "object"}}
+    now["properties"]["new"] = {"$ref": "#/$defs/Shape", "default": None}
+    assert broken_promises(golden, now) == []
+
+
 def test_the_command_writes_what_is_new_and_never_breaks_a_promise(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -61,6 +61,7 @@ def parts_of(database: Database, broker_url: str) -> Parts:
         operator_token=OPERATOR,
         upload_max_bytes=200_000,
         upload_max_rows=5_000,
+        business_concurrent=5_000,
     )
 
 

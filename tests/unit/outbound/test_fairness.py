@@ -51,6 +51,21 @@ def test_a_weight_is_a_share() -> None:
     assert totals["a"] == pytest.approx(3 * totals["b"], rel=0.05)
 
 
+@pytest.mark.parametrize("handful", [1, 2, 5, 10])
+@pytest.mark.parametrize("had", [0, 50, 1_000_000])
+def test_a_million_jobs_delay_anothers_ten_by_at_most_twice(handful: int, had: int) -> None:
+    """In turns: alone the ten take one for each handful; the large one serves 50 in each of its."""
+    standing = charge(choose(Standing(), {"large"}, quantum=50), "large", had)
+    turns, left = 0, 10
+    while left:
+        standing = choose(standing, {"large", "small"}, quantum=50)
+        served_now = min(handful, left) if standing.last == "small" else 50
+        standing = charge(standing, standing.last, served_now)
+        left -= served_now if standing.last == "small" else 0
+        turns += 1
+    assert turns <= 2 * (10 // handful)
+
+
 def test_a_newcomer_is_served_next_whatever_the_other_has_had() -> None:
     standing = Standing()
     for _ in range(1_000):  # alone: nobody else is kept waiting, so it is always its turn

@@ -52,3 +52,8 @@ def account_scope(business_id: str, account: str) -> str:
     Anybody may claim to have any account, so an account alone is nobody's key.
     """
     return f"{business_id}/{account}"
+
+
+def business_of(scope: str) -> str:
+    """The business that a scope is of."""
+    return scope.partition("/")[0]

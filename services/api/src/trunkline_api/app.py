@@ -59,6 +59,7 @@ def parts(runtime: Runtime[Settings]) -> Parts:
         upload_max_bytes=settings.upload_max_bytes,
         upload_max_rows=settings.upload_max_rows,
         outbound=_outbound(settings),
+        business_concurrent=settings.business_concurrent,
         stop=runtime.stop,
     )
 

@@ -30,6 +30,7 @@ class Parts:
     operator_token: str = field(repr=False)
     upload_max_bytes: int
     upload_max_rows: int
+    business_concurrent: int | None = None
     outbound: OutboundLog = field(default_factory=OutboundLog)
     streams: Streams = field(default_factory=Streams)
     stop: Stop = field(default_factory=Stop)

@@ -26,6 +26,9 @@ class Settings(ServiceSettings):
     )
     upload_max_bytes: int = Field(default=20 * 1024 * 1024, ge=1024)
     upload_max_rows: int = Field(default=100_000, ge=1)
+    business_concurrent: int | None = Field(
+        default=5_000, ge=1, description="calls in the air of a new business; none: no such limit"
+    )
     events_keep_days: int = Field(default=30, ge=1, description="raw provider events")
 
     @field_validator("public_url")

@@ -14,7 +14,7 @@ from trunkline_common.db import outbox
 from trunkline_common.db.outbox import Fact
 from trunkline_common.db.transaction import wake_after_commit
 from trunkline_outbound.facts import fact_of
-from trunkline_outbound.store import attempts, calls, jobs, surplus
+from trunkline_outbound.store import attempts, calls, jobs, surplus, touches
 from trunkline_outbound.store.attempts import Attempt
 from trunkline_outbound.store.jobs import Move
 
@@ -63,6 +63,7 @@ async def accept(session: AsyncSession, news: Sequence[Acceptance]) -> None:
 async def _brake(session: AsyncSession, ours: Sequence[Acceptance], late: set[str]) -> None:
     """What is accepted after it had been given up must not be dialled again beside it."""
     await surplus.take_back(session, [n.attempt for n in ours if n.attempt.attempt_id in late])
+    await touches.restore(session, sorted(late))
     facts = [(n.attempt.attempt_id, n.provider_id) for n in ours]
     twice = await surplus.detect(session, facts)
     if twice:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -14,7 +14,7 @@ from trunkline_outbound.domain.admission import JobFacts, NotBefore, Rules, Send
 from trunkline_outbound.domain.windows import Window
 from trunkline_outbound.facts import job_skipped
 from trunkline_outbound.runs import ENDED
-from trunkline_outbound.store import decisions, jobs, suppressions
+from trunkline_outbound.store import decisions, jobs, suppressions, touches
 from trunkline_outbound.store.channels import Channel
 from trunkline_outbound.store.claims import Claim
 from trunkline_outbound.store.decisions import Decision
@@ -27,11 +27,16 @@ async def admit_picked(
 ) -> list[QueuedJob]:
     """Those that may be sent now; the others are deferred or skipped, each with its line."""
     suppressed = await suppressions.find(session, run, picked)
+    touched: Mapping[str, Sequence[datetime]] = {}
+    if rules.budget is not None:
+        addresses = [job.address for job in picked]
+        touched = await touches.find(session, run.business_id, addresses, rules.budget.window)
     admitted, later, skipped, log, ended = [], [], [], [], []
     for job in picked:
         found = suppressed.get(job.seq)
         kind, detail = (found.kind, found.detail) if found else (None, None)
-        facts = JobFacts(job.seq, job.address, job.attempts, job.zone, kind)
+        before = touched.get(job.address, ())
+        facts = JobFacts(job.seq, job.address, job.attempts, job.zone, kind, before)
         match admit(facts, rules, now=job.now):
             case SendNow():
                 admitted.append(job)
@@ -67,7 +72,7 @@ def decision(
 def rules_of(terms: Terms, channel: Channel) -> Rules:
     """What holds for all jobs of an intent."""
     window = window_of(terms.policy, terms.holidays)
-    return Rules(channel.enabled, window, terms.time_zone)
+    return Rules(channel.enabled, window, terms.time_zone, terms.budget)
 
 
 def window_of(policy: RunPolicy, holidays: frozenset[date]) -> Window | None:

@@ -13,7 +13,7 @@ from typing import Final
 
 from fastapi import FastAPI
 
-from trunkline_common.db import Database
+from trunkline_common.db import Database, transaction
 from trunkline_common.db.retry import retried
 from trunkline_common.http import create_app
 from trunkline_common.last_byte import open_http
@@ -55,6 +55,7 @@ from trunkline_outbound.routes_audits import audit_router
 from trunkline_outbound.routes_forecasts import forecast_router
 from trunkline_outbound.sending import CallSender
 from trunkline_outbound.settings import Settings
+from trunkline_outbound.store import touches
 from trunkline_outbound.store.events import FOLD_CALLS, FOLD_MESSAGES
 from trunkline_outbound.store.forecasts import WANTED
 
@@ -215,12 +216,17 @@ async def schedule(runtime: Runtime[Settings]) -> None:
     async def forecast() -> bool:
         return await count_next(runtime.database)
 
+    async def forget_touches() -> bool:
+        async with transaction(runtime.database) as session:
+            return await touches.prune(session) > 0
+
     async with _auditor(runtime) as auditor, asyncio.TaskGroup() as tasks:
         tasks.create_task(work_loop("progress", progress, stop=runtime.stop, idle=0.5))
         bell = runtime.database.waker.flag(WANTED)
         tasks.create_task(
             work_loop("forecasts", forecast, stop=runtime.stop, flag=bell, idle=FORECAST_IDLE)
         )
+        tasks.create_task(work_loop("touches", forget_touches, stop=runtime.stop, idle=60.0))
         tasks.create_task(prune(runtime))
         tasks.create_task(audit_nightly(auditor, runtime.settings.audit_at, runtime.stop))
 

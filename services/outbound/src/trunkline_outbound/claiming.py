@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -29,6 +29,7 @@ class ClaimTerms:
     size: int
     places: int
     slice: int  # jobs after which a claim makes way for a business that has no place
+    weights: MutableMapping[str, float]  # by business, as of its last look for work
 
 
 class Claiming:
@@ -51,6 +52,7 @@ class Claiming:
             live = await runs.live_runs(session)
         paced = self._held.paced_runs()
         waiting: dict[str, list[str]] = {}
+        self._terms.weights.update((run.business_id, run.weight) for run in live)
         for run in live:
             if run.run_id not in paced and not self._pauses.holds(run.run_id, now):
                 waiting.setdefault(run.business_id, []).append(run.run_id)

@@ -62,15 +62,19 @@ _STATUS: dict[type[Result], str] = {
 
 
 async def on_business_created(session: AsyncSession, envelope: Envelope[BusinessCreated]) -> None:
-    """Know the business's country and zone."""
-    await channels.upsert_business(session, envelope.event)
+    """Know the business's country and zone, and what it may have in the air."""
+    if await channels.upsert_business(session, envelope.event):
+        await limits.set_business_cap(session, envelope.business_id, envelope.event.concurrent)
 
 
 async def on_settings_changed(
     session: AsyncSession, envelope: Envelope[BusinessSettingsChanged]
 ) -> None:
-    """Keep the newest zone and days off; they count for the next intent."""
-    await channels.change_settings(session, envelope.event, business_id=envelope.business_id)
+    """Keep the newest zone, days off and limits; they count for the next intent."""
+    event = envelope.event
+    if await channels.change_settings(session, event, business_id=envelope.business_id):
+        await limits.set_business_cap(session, envelope.business_id, event.concurrent)
+        wake_after_commit(session, runs.WORK)
 
 
 async def on_channel_changed(session: AsyncSession, envelope: Envelope[ChannelChanged]) -> None:
@@ -79,6 +83,7 @@ async def on_channel_changed(session: AsyncSession, envelope: Envelope[ChannelCh
     if await channels.upsert_channel(session, event, business_id=envelope.business_id):
         scope = account_scope(envelope.business_id, event.account)
         await limits.set_cap(session, "account", scope, event.concurrent)
+        await limits.open_business(session, envelope.business_id)
         if event.kind == "voice":  # the pace of messages is messaging's
             await pace.set_pace(session, scope, event.per_second)
         wake_after_commit(session, runs.WORK)  # it may have lifted a hold

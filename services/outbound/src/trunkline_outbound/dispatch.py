@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
 from prometheus_client import Counter, Gauge
@@ -54,7 +53,6 @@ class DispatchSettings:
     micro_batch: int = 50
     claims_at_once: int = 4
     idle: float = 1.0
-    weights: Mapping[str, float] = field(default_factory=dict)  # by business; 1 unless told
 
 
 class Dispatcher:
@@ -72,17 +70,19 @@ class Dispatcher:
         self._handful = max(1, min(settings.micro_batch, settings.concurrency // 4))
         self._pauses = Pauses()
         start = new_id(BUSINESS)  # not every worker begins with the same business
-        self._turnstile = Turnstile(Turns(settings.micro_batch, settings.weights, start=start))
+        weights: dict[str, float] = {}  # by business: the claiming keeps them fresh
+        self._turnstile = Turnstile(Turns(settings.micro_batch, weights, start=start))
         self._claiming = Claiming(
             database,
             self._held,
-            Turns(settings.claim_size, settings.weights, start=start),
+            Turns(settings.claim_size, weights, start=start),
             self._pauses,
             ClaimTerms(
                 lease=Lease(settings.owner, settings.lease),
                 size=settings.claim_size,
                 places=settings.claims_at_once,
                 slice=settings.micro_batch,
+                weights=weights,
             ),
         )
         self._bell = database.waker.flag(WORK)  # look for claims

@@ -12,7 +12,7 @@ from trunkline_common.db.transaction import name_commit, wake_after_commit
 from trunkline_outbound.domain.states import FINAL_JOB, MESSAGE_RANK
 from trunkline_outbound.facts import job_ended
 from trunkline_outbound.runs import ENDED, WORK
-from trunkline_outbound.store import attempts, events, jobs, limits
+from trunkline_outbound.store import attempts, events, jobs, limits, touches
 from trunkline_outbound.store.attempts import Attempt
 from trunkline_outbound.store.events import SaidOfMessage
 from trunkline_outbound.store.jobs import LockedJob, Move
@@ -66,6 +66,7 @@ async def _apply(
         if _beats(event.status, job):
             moves.append(_move(attempt, event, job))
     moved = await jobs.move(session, moves)
+    await _recount(session, moves, locked)
     by_key = {(known[i].run_id, known[i].seq): known[i] for i in highest}
     await outbox.add_all(
         session,
@@ -75,6 +76,20 @@ async def _apply(
     if await limits.free(session, sorted(highest)):
         wake_after_commit(session, WORK)
     wake_after_commit(session, ENDED)
+
+
+async def _recount(
+    session: AsyncSession, moves: Sequence[Move], locked: Mapping[tuple[str, int], LockedJob]
+) -> None:
+    """What reached nobody is given back to its contact's budget; a later proof takes it again."""
+    gone = [m.attempt_id for m in moves if m.state == "cancelled" or m.outcome == "failed"]
+    back = [
+        m.attempt_id
+        for m in moves
+        if m.outcome in ("delivered", "read") and locked[m.run_id, m.seq].outcome == "failed"
+    ]
+    await touches.give_back(session, gone)
+    await touches.restore(session, back)
 
 
 def _beats(status: str, job: LockedJob) -> bool:

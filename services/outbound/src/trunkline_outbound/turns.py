@@ -12,11 +12,16 @@ from trunkline_outbound.domain.fairness import Standing, charge, choose
 
 
 class Turns:
-    """A deficit round robin under way. `start`: where its round begins."""
+    """A deficit round robin under way. `start`: where its round begins.
 
-    def __init__(self, quantum: float, weights: Mapping[str, float], *, start: str = "") -> None:
+    `weights` may change meanwhile: each choice is made by those of its moment.
+    """
+
+    def __init__(
+        self, quantum: float, weights: Mapping[str, float] | None = None, *, start: str = ""
+    ) -> None:
         self._quantum = quantum
-        self._weights = weights
+        self._weights = weights if weights is not None else {}
         self._standing = Standing(start)
 
     def choose(self, waiting: Collection[str]) -> str:

@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from trunkline_common.contracts.envelope import Event
+from trunkline_common.contracts.limits import ContactBudget
 
 ChannelKind = Literal["voice", "whatsapp"]
 
@@ -22,6 +23,7 @@ class BusinessCreated(Event):
     display_name: str
     country: str = Field(description="ISO 3166-1 alpha-2; how national numbers are read")
     time_zone: str = Field(description="IANA zone")
+    concurrent: int | None = Field(default=None, description="as in business.settings_changed")
 
 
 class BusinessSettingsChanged(Event):
@@ -37,6 +39,11 @@ class BusinessSettingsChanged(Event):
     time_zone: str
     holidays: tuple[date, ...] = Field(
         default=(), description="days on which nobody is called, whatever a run's window says"
+    )
+    contact_budget: ContactBudget | None = None
+    weight: float = Field(default=1.0, description="its share of the turns beside others")
+    concurrent: int | None = Field(
+        default=None, description="calls in the air and hand-overs, of all its accounts together"
     )
 
 

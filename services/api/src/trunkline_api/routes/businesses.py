@@ -1,4 +1,4 @@
-"""POST /v1/businesses for the operator, GET /v1/business for its keys."""
+"""/v1/businesses for the operator, /v1/business for its keys."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from trunkline_api.routes.answers import Asked, Told
 from trunkline_api.routes.callers import AnyKey, ServiceParts, SettingsWriter, operator
 from trunkline_api.routes.guards import PublicRoute
 from trunkline_api.routes.keys import KeyMade
-from trunkline_api.store.businesses import Settings
+from trunkline_api.store.businesses import Allowance, Settings
 from trunkline_common.http import correlation_id
 
 router = APIRouter(tags=["businesses"], route_class=PublicRoute)
@@ -47,6 +47,24 @@ class BusinessAsked(Asked):
     time_zone: TimeZone
 
 
+class ContactBudgetTold(Told):
+    """At most so many touches in so many days."""
+
+    most: int
+    days: int
+
+
+class ContactBudgetAsked(Asked):
+    """At most so many touches of an address in so many days, 24 hours each.
+
+    A touch is an attempt of any run, a call or a message, from the time that the budget was set;
+    one that never reached the provider or was refused there is none.
+    """
+
+    most: int = Field(ge=1, le=1000)
+    days: int = Field(ge=1, le=90)
+
+
 class BusinessTold(Told):
     """A tenant."""
 
@@ -55,6 +73,14 @@ class BusinessTold(Told):
     country: str
     time_zone: str
     holidays: list[date] = Field(description="days on which nobody is called")
+    contact_budget: ContactBudgetTold | None = Field(
+        description="how often a contact is reached out to at most, over all runs and channels"
+    )
+    weight: float = Field(description="its share of the turns beside other businesses")
+    concurrent: int | None = Field(
+        description="calls in the air at most, and messages being handed over, of all its accounts "
+        "together; null without a limit of its own"
+    )
     created_at: datetime
 
 
@@ -64,6 +90,45 @@ class SettingsAsked(Asked):
     name: str | None = Field(default=None, min_length=1, max_length=200)
     time_zone: TimeZone | None = None
     holidays: list[date] | None = Field(default=None, max_length=1000)
+    contact_budget: ContactBudgetAsked | None = Field(
+        default=None,
+        description="whoever has had that many waits until the oldest is so many days ago; null "
+        "lifts it",
+    )
+
+    def settings(self) -> Settings:
+        budget = self.contact_budget
+        return Settings(
+            name=self.name,
+            time_zone=self.time_zone,
+            holidays=self.holidays,
+            contact_budget=budget.model_dump() if budget else None,
+            lifts_budget="contact_budget" in self.model_fields_set and budget is None,
+        )
+
+
+class AllowanceAsked(Asked):
+    """What the operator grants a business; what is not named stays."""
+
+    weight: float | None = Field(
+        default=None,
+        ge=0.01,
+        le=100,
+        allow_inf_nan=False,
+        description="beside others with work, a business of weight 3 gets three times the turns of "
+        "one of weight 1",
+    )
+    concurrent: int | None = Field(
+        default=None,
+        ge=1,
+        le=1_000_000,
+        description="calls in the air at most, and messages being handed over, of all its accounts "
+        "together; null lifts it",
+    )
+
+    def allowance(self) -> Allowance:
+        lifts_cap = "concurrent" in self.model_fields_set and self.concurrent is None
+        return Allowance(self.weight, self.concurrent, lifts_cap)
 
 
 class BusinessMade(BusinessTold):
@@ -80,10 +145,24 @@ async def create_business(asked: BusinessAsked, parts: ServiceParts) -> Business
         name=asked.name,
         country=asked.country,
         zone=asked.time_zone,
+        concurrent=parts.business_concurrent,
         correlation_id=correlation_id(),
     )
     told = BusinessTold.model_validate(made.business)
     return BusinessMade(**told.model_dump(), key=KeyMade.of(made.key, made.secret))
+
+
+@router.patch("/businesses/{business_id}", dependencies=[Depends(operator)])
+async def grant_business(
+    business_id: str, asked: AllowanceAsked, parts: ServiceParts
+) -> BusinessTold:
+    """Change what a business is granted: its weight, and its calls in the air."""
+    granted = await businesses.grant(
+        parts.database, business_id, asked.allowance(), correlation_id=correlation_id()
+    )
+    if granted is None:
+        raise errors.not_found("business")
+    return BusinessTold.model_validate(granted)
 
 
 @router.get("/business")
@@ -101,10 +180,7 @@ async def change_business(
 ) -> BusinessTold:
     """Change the business's settings. They count for whatever is sent next, in every run."""
     changed = await businesses.change(
-        parts.database,
-        caller.business_id,
-        Settings(asked.name, asked.time_zone, asked.holidays),
-        correlation_id=correlation_id(),
+        parts.database, caller.business_id, asked.settings(), correlation_id=correlation_id()
     )
     if changed is None:
         raise errors.not_found("business")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -24,15 +25,32 @@ class Business:
     created_at: datetime
     holidays: Sequence[date]
     version: int
+    contact_budget: dict[str, int] | None
+    weight: float
+    concurrent: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a business may change of itself; what is None stays."""
+    """What a business may change of itself; what is None stays.
+
+    `lifts_budget`: without a `contact_budget`, there is none any more.
+    """
 
     name: str | None = None
     time_zone: str | None = None
     holidays: Sequence[date] | None = None
+    contact_budget: dict[str, int] | None = None
+    lifts_budget: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What the operator grants a business; what is None stays. `lifts_cap`: it has none then."""
+
+    weight: float | None = None
+    concurrent: int | None = None
+    lifts_cap: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,24 +88,40 @@ class KeyInUse:
     stale: bool
 
 
+_COLUMNS: Final = (
+    "id, name, country, time_zone, created_at, holidays, version, contact_budget, weight,"
+    " concurrent"
+)
 _ADD: Final = text(
-    """
-INSERT INTO businesses (id, name, country, time_zone) VALUES (:id, :name, :country, :time_zone)
-RETURNING id, name, country, time_zone, created_at, holidays, version
-"""
+    f"""
+INSERT INTO businesses (id, name, country, time_zone, concurrent)
+VALUES (:id, :name, :country, :time_zone, :concurrent)
+RETURNING {_COLUMNS}
+"""  # noqa: S608
 )
-_GET: Final = text(
-    "SELECT id, name, country, time_zone, created_at, holidays, version FROM businesses"
-    " WHERE id = :business_id"
-)
+_GET: Final = text(f"SELECT {_COLUMNS} FROM businesses WHERE id = :business_id")  # noqa: S608
 _CHANGE: Final = text(
-    """
+    f"""
 UPDATE businesses
    SET name = coalesce(:name, name), time_zone = coalesce(:time_zone, time_zone),
-       holidays = coalesce(CAST(:holidays AS date[]), holidays), version = version + 1
+       holidays = coalesce(CAST(:holidays AS date[]), holidays),
+       contact_budget = CASE WHEN :lifts_budget THEN NULL
+                             ELSE coalesce(CAST(:contact_budget AS jsonb), contact_budget) END,
+       version = version + 1
  WHERE id = :business_id
-RETURNING id, name, country, time_zone, created_at, holidays, version
-"""
+RETURNING {_COLUMNS}
+"""  # noqa: S608
+)
+_GRANT: Final = text(
+    f"""
+UPDATE businesses
+   SET weight = coalesce(CAST(:weight AS double precision), weight),
+       concurrent = CASE WHEN :lifts_cap THEN NULL
+                         ELSE coalesce(CAST(:concurrent AS integer), concurrent) END,
+       version = version + 1
+ WHERE id = :business_id
+RETURNING {_COLUMNS}
+"""  # noqa: S608
 )
 _ADD_KEY: Final = text(
     """
@@ -131,10 +165,22 @@ UPDATE api_keys SET last_used_at = clock_timestamp()
 
 
 async def add(
-    session: AsyncSession, business_id: str, *, name: str, country: str, zone: str
+    session: AsyncSession,
+    business_id: str,
+    *,
+    name: str,
+    country: str,
+    zone: str,
+    concurrent: int | None,
 ) -> Business:
     """Add a tenant."""
-    values = {"id": business_id, "name": name, "country": country, "time_zone": zone}
+    values = {
+        "id": business_id,
+        "name": name,
+        "country": country,
+        "time_zone": zone,
+        "concurrent": concurrent,
+    }
     return only(await session.execute(_ADD, values), Business)
 
 
@@ -145,13 +191,27 @@ async def get(session: AsyncSession, business_id: str) -> Business | None:
 
 async def change(session: AsyncSession, business_id: str, settings: Settings) -> Business | None:
     """Change a tenant's settings; its version grows."""
-    values = {
+    budget = settings.contact_budget
+    values: dict[str, Any] = {
         "business_id": business_id,
         "name": settings.name,
         "time_zone": settings.time_zone,
         "holidays": None if settings.holidays is None else sorted(set(settings.holidays)),
+        "contact_budget": None if budget is None else json.dumps(budget),
+        "lifts_budget": settings.lifts_budget,
     }
     return first(await session.execute(_CHANGE, values), Business)
+
+
+async def grant(session: AsyncSession, business_id: str, allowance: Allowance) -> Business | None:
+    """Change what a tenant is granted; its version grows."""
+    values = {
+        "business_id": business_id,
+        "weight": allowance.weight,
+        "concurrent": allowance.concurrent,
+        "lifts_cap": allowance.lifts_cap,
+    }
+    return first(await session.execute(_GRANT, values), Business)
 
 
 async def add_key(

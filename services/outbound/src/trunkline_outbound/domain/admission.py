@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from trunkline_outbound.domain.budgets import Budget, free_at
 from trunkline_outbound.domain.windows import Window, opening_everywhere, zones_of
 
 # A limit is later, never failed: settings may be mended meanwhile.
@@ -22,15 +24,20 @@ class JobFacts:
     attempts: int
     zone: str | None = None
     suppressed_by: str | None = None  # the kind of the suppression that fits it
+    touches: Sequence[datetime] = ()  # of its address, in all runs: what its budget counts
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What holds for all jobs of an intent: the run's window, the business's zone and days off."""
+    """What holds for all jobs of an intent.
+
+    The run's window, the business's zone and days off, and its contacts' budget.
+    """
 
     channel_enabled: bool = True
     window: Window | None = None
     business_zone: str | None = None
+    budget: Budget | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +72,12 @@ def admit(job: JobFacts, rules: Rules, *, now: datetime) -> Admission:
     if not rules.channel_enabled:
         return NotBefore(now + timedelta(minutes=1), "channel_disabled")
     if rules.window is not None:
-        return _in_window(job, rules.window, rules.business_zone, now)
+        answer = _in_window(job, rules.window, rules.business_zone, now)
+        if not isinstance(answer, SendNow):
+            return answer
+    if rules.budget is not None:
+        at = free_at(job.touches, rules.budget, now)
+        return SendNow() if at <= now else NotBefore(at, "contact_budget")
     return SendNow()
 
 

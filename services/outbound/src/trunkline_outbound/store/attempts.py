@@ -15,8 +15,10 @@ from trunkline_outbound.store.channels import Channel
 # That a provider took it is a fact, not a decision, and has its own way: `accept`.
 _DECISIONS = [step for step in steps(ATTEMPT_NEXT) if step[1] != "accepted"]
 
+# An attempt spends of its contact's budget, where the business has set one.
 _INSERT = text(
     """
+WITH new AS (
 INSERT INTO attempts (attempt_id, call_id, business_id, run_id, seq, contact_id, claim_id,
        channel_id, account, from_number, to_number, state, send_deadline, correlation_id,
        traceparent)
@@ -27,6 +29,11 @@ SELECT attempt_id, call_id, :business_id, :run_id, seq, contact_id, :claim_id, :
               CAST(:contacts AS text[]), CAST(:senders AS text[]), CAST(:addresses AS text[]),
               CAST(:traceparents AS text[]))
        AS new (attempt_id, call_id, seq, contact_id, from_number, to_number, traceparent)
+RETURNING attempt_id, to_number)
+INSERT INTO touches (attempt_id, business_id, address)
+SELECT attempt_id, :business_id, to_number FROM new
+ WHERE EXISTS (SELECT FROM businesses
+                WHERE businesses.business_id = :business_id AND budget_most IS NOT NULL)
 """
 )
 _OPEN_SENDS = text(
@@ -64,8 +71,11 @@ UPDATE attempts SET state = 'accepted', provider_id = fact.provider_id,
    AND attempts.state = ANY (CAST(:befores AS text[]))
 """
 )
+# INVARIANT (protocol 5.6): what never reached out is given back to the contact's budget when the
+# attempt is settled as such, whoever settles it.
 _SETTLE = text(
     """
+WITH settled AS (
 UPDATE attempts SET state = result.state, code = result.code, reason = result.reason,
        resolved_by = CASE WHEN result.state <> 'in_doubt' THEN :said_by END,
        resolved_at = CASE WHEN result.state <> 'in_doubt' THEN clock_timestamp() END
@@ -74,7 +84,12 @@ UPDATE attempts SET state = result.state, code = result.code, reason = result.re
  WHERE attempts.attempt_id = result.attempt_id
    AND (attempts.state, result.state) IN (
        SELECT * FROM unnest(CAST(:befores AS text[]), CAST(:afters AS text[])))
-RETURNING attempts.attempt_id
+RETURNING attempts.attempt_id, attempts.state
+), given_back AS (
+    DELETE FROM touches USING settled
+     WHERE touches.attempt_id = settled.attempt_id
+       AND settled.state IN ('not_sent', 'rejected', 'absent'))
+SELECT attempt_id FROM settled
 """
 )
 _BIND = text(

@@ -20,16 +20,21 @@ _BUSINESS = text(
 INSERT INTO businesses (business_id, country, time_zone)
 VALUES (:business_id, :country, :time_zone)
 ON CONFLICT (business_id) DO NOTHING
+RETURNING business_id
 """
 )
 _SETTINGS = text(
     """
-INSERT INTO businesses (business_id, country, time_zone, holidays, version)
-VALUES (:business_id, :country, :time_zone, CAST(:holidays AS date[]), :version)
+INSERT INTO businesses (business_id, country, time_zone, holidays, budget_most, budget_days,
+                        weight, version)
+VALUES (:business_id, :country, :time_zone, CAST(:holidays AS date[]), :budget_most, :budget_days,
+        :weight, :version)
 ON CONFLICT (business_id) DO UPDATE
    SET country = excluded.country, time_zone = excluded.time_zone,
-       holidays = excluded.holidays, version = excluded.version
+       holidays = excluded.holidays, budget_most = excluded.budget_most,
+       budget_days = excluded.budget_days, weight = excluded.weight, version = excluded.version
  WHERE businesses.version < excluded.version
+RETURNING business_id
 """
 )
 # Only the whole state of an aggregate may be dropped by its version. A change lifts the hold: it
@@ -122,28 +127,35 @@ class Channel:
         return account_scope(self.business_id, self.account)
 
 
-async def upsert_business(session: AsyncSession, event: BusinessCreated) -> None:
-    """Know a business."""
+async def upsert_business(session: AsyncSession, event: BusinessCreated) -> bool:
+    """Know a business; whether it was not known."""
     parameters = {
         "business_id": event.business_id,
         "country": event.country,
         "time_zone": event.time_zone,
     }
-    await session.execute(_BUSINESS, parameters)
+    return (await session.execute(_BUSINESS, parameters)).first() is not None
 
 
 async def change_settings(
     session: AsyncSession, event: BusinessSettingsChanged, *, business_id: str
-) -> None:
-    """Keep the newest settings of a business; what it was created with has version 0."""
+) -> bool:
+    """Keep the newest settings of a business; what it was created with has version 0.
+
+    Whether these were newer.
+    """
+    budget = event.contact_budget
     parameters = {
         "business_id": business_id,
         "country": event.country,
         "time_zone": event.time_zone,
         "holidays": list(event.holidays),
+        "budget_most": None if budget is None else budget.most,
+        "budget_days": None if budget is None else budget.days,
+        "weight": event.weight,
         "version": event.version,
     }
-    await session.execute(_SETTINGS, parameters)
+    return (await session.execute(_SETTINGS, parameters)).first() is not None
 
 
 async def upsert_channel(session: AsyncSession, event: ChannelChanged, *, business_id: str) -> bool:

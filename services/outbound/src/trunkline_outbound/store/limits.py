@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from trunkline_common.ids import business_of
 from trunkline_outbound.store import channels
 from trunkline_outbound.store.channels import Channel
 from trunkline_outbound.store.runs import UNLIMITED
@@ -17,16 +18,31 @@ INSERT INTO limits (kind, id, cap) VALUES (:kind, :id, :cap)
 ON CONFLICT (kind, id) DO UPDATE SET cap = excluded.cap WHERE limits.cap <> excluded.cap
 """
 )
+_OPEN = text(
+    """
+INSERT INTO limits (kind, id, cap) VALUES ('business', :id, :cap)
+ON CONFLICT (kind, id) DO NOTHING
+"""
+)
+# Everybody who takes or frees holds the row, so a count under its lock is the truth.
+_RECOUNT = text(
+    """
+UPDATE limits SET in_use = (SELECT count(*) FROM slots WHERE split_part(account, '/', 1) = :id)
+ WHERE kind = 'business' AND id = :id
+"""
+)
 _ROOM = text(
     """
 SELECT min(cap - in_use) FROM limits
- WHERE (kind = 'account' AND id = :scope) OR (kind = 'run' AND id = :run_id)
+ WHERE (kind = 'account' AND id = :scope) OR (kind = 'business' AND id = :business_id)
+    OR (kind = 'run' AND id = :run_id)
 """
 )
 _LOCK = text(
     """
 SELECT cap - in_use FROM limits
- WHERE (kind = 'account' AND id = :scope) OR (kind = 'run' AND id = :run_id)
+ WHERE (kind = 'account' AND id = :scope) OR (kind = 'business' AND id = :business_id)
+    OR (kind = 'run' AND id = :run_id)
  ORDER BY kind, id FOR NO KEY UPDATE
 """
 )
@@ -40,7 +56,8 @@ WITH taken AS (
     RETURNING 1
 )
 UPDATE limits SET in_use = in_use + (SELECT count(*) FROM taken)
- WHERE (kind = 'account' AND id = :scope) OR (kind = 'run' AND id = :run_id)
+ WHERE (kind = 'account' AND id = :scope) OR (kind = 'business' AND id = :business_id)
+    OR (kind = 'run' AND id = :run_id)
 """
 )
 _FREE = text(
@@ -59,7 +76,8 @@ SELECT kind, id FROM limits
 )
 _RETURN = text(
     """
-UPDATE limits SET in_use = in_use - freed.n
+UPDATE limits SET in_use = greatest(in_use - freed.n, CASE WHEN kind = 'business' THEN 0
+                                                       ELSE in_use - freed.n END)
   FROM unnest(CAST(:kinds AS text[]), CAST(:ids AS text[]), CAST(:counts AS integer[]))
        AS freed (k, i, n)
  WHERE kind = freed.k AND id = freed.i
@@ -76,13 +94,27 @@ async def set_cap(session: AsyncSession, kind: str, limit_id: str, cap: int | No
     await session.execute(_CAP, {"kind": kind, "id": limit_id, "cap": bound})
 
 
+async def open_business(session: AsyncSession, business_id: str) -> None:
+    """Have a row that counts what a business has in the air, before it has anything there."""
+    await session.execute(_OPEN, {"id": business_id, "cap": UNLIMITED})
+
+
+async def set_business_cap(session: AsyncSession, business_id: str, cap: int | None) -> None:
+    """State how many a business may have in the air, all accounts together; None: no limit.
+
+    The count begins anew: a version from before there were such limits moved none.
+    """
+    await open_business(session, business_id)
+    await set_cap(session, "business", business_id, cap)
+    if cap is not None:
+        await session.execute(_RECOUNT, {"id": business_id})
+
+
 async def room(session: AsyncSession, *, channel: Channel, run_id: str) -> int | None:
     """How many more may go, read without a lock; None without any limit."""
     if channel.is_held:
         return 0
-    value: int | None = (
-        await session.execute(_ROOM, {"scope": channel.scope, "run_id": run_id})
-    ).scalar()
+    value: int | None = (await session.execute(_ROOM, _keys(channel.scope, run_id))).scalar()
     return value
 
 
@@ -93,7 +125,7 @@ async def lock_room(session: AsyncSession, *, channel: Channel, run_id: str) -> 
     """
     if channel.is_doubted and not await channels.take_trial(session, channel.channel_id):
         return 0
-    rows = await session.execute(_LOCK, {"scope": channel.scope, "run_id": run_id})
+    rows = await session.execute(_LOCK, _keys(channel.scope, run_id))
     trial = [1] if channel.is_doubted else []
     return min([*rows.scalars(), *trial], default=None)
 
@@ -103,8 +135,11 @@ async def take(
 ) -> None:
     """Take a slot for each attempt; the limits are locked and have the room."""
     if attempt_ids:
-        parameters = {"attempts": list(attempt_ids), "scope": scope, "run_id": run_id}
-        await session.execute(_TAKE, parameters)
+        await session.execute(_TAKE, _keys(scope, run_id) | {"attempts": list(attempt_ids)})
+
+
+def _keys(scope: str, run_id: str) -> dict[str, object]:
+    return {"scope": scope, "business_id": business_of(scope), "run_id": run_id}
 
 
 async def free(session: AsyncSession, attempt_ids: Sequence[str]) -> int:
@@ -115,7 +150,8 @@ async def free(session: AsyncSession, attempt_ids: Sequence[str]) -> int:
     freed = 0
     for row in await session.execute(_FREE, {"attempts": list(attempt_ids)}):
         freed += 1
-        for key in (("account", row.account), ("run", row.run_id)):
+        business_id = business_of(row.account)
+        for key in (("account", row.account), ("business", business_id), ("run", row.run_id)):
             counts[key] = counts.get(key, 0) + 1
     if counts:
         kinds = [kind for kind, _ in counts]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from sqlalchemy import text
@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from trunkline_common.contracts.api import RunContent, RunPolicy, RunRequested
 from trunkline_common.db import pace
+from trunkline_outbound.domain.budgets import Budget
 from trunkline_outbound.domain.states import RUN_NEXT, before
 
 UNLIMITED = 2_000_000_000
@@ -46,7 +47,8 @@ SELECT run_id, business_id, channel, channel_id, content, policy, state, correla
 )
 _TERMS = text(
     """
-SELECT runs.policy, businesses.time_zone, businesses.holidays
+SELECT runs.policy, businesses.time_zone, businesses.holidays, businesses.budget_most,
+       businesses.budget_days
   FROM runs LEFT JOIN businesses USING (business_id) WHERE run_id = :run_id
 """
 )
@@ -55,8 +57,10 @@ _LIVE = text(
 SELECT run.run_id, run.business_id, due.now OR EXISTS (
            SELECT FROM claims WHERE claims.run_id = run.run_id AND claims.closed_at IS NULL
               AND claims.expires_at <= clock_timestamp()
-              AND (claims.kind = 'due' OR claims.owner IS NOT NULL)) AS is_urgent
-  FROM runs AS run JOIN cursors AS cursor USING (run_id),
+              AND (claims.kind = 'due' OR claims.owner IS NOT NULL)) AS is_urgent,
+       coalesce(business.weight, 1) AS weight
+  FROM runs AS run JOIN cursors AS cursor USING (run_id)
+  LEFT JOIN businesses AS business ON business.business_id = run.business_id,
        LATERAL (SELECT EXISTS (SELECT FROM jobs
                                 WHERE jobs.run_id = run.run_id AND jobs.state = 'waiting'
                                   AND jobs.due_at <= clock_timestamp()) AS now) AS due
@@ -139,11 +143,12 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """A run's policy in force, and its business's zone (if it is known) and days off."""
+    """A run's policy in force, and its business's zone (if it is known), days off and budget."""
 
     policy: RunPolicy
     time_zone: str | None
     holidays: frozenset[date]
+    budget: Budget | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,12 +163,14 @@ class Cursor:
 class LiveRun:
     """A running run that has something to hand out, read without a lock.
 
-    `is_urgent`: retries are due, or a lost worker's claim is to be taken over.
+    `is_urgent`: retries are due, or a lost worker's claim is to be taken over. `weight` is its
+    business's.
     """
 
     run_id: str
     business_id: str
     is_urgent: bool
+    weight: float = 1.0
 
 
 async def insert_run(
@@ -217,7 +224,10 @@ async def terms(session: AsyncSession, run_id: str) -> Terms:
     """What holds for a run now, for whoever has had it in hand for a while."""
     row = (await session.execute(_TERMS, {"run_id": run_id})).one()
     policy = RunPolicy.model_validate(_json(row.policy))
-    return Terms(policy, row.time_zone, frozenset(row.holidays or ()))
+    budget = None
+    if row.budget_most is not None:
+        budget = Budget(row.budget_most, timedelta(days=row.budget_days))
+    return Terms(policy, row.time_zone, frozenset(row.holidays or ()), budget)
 
 
 async def live_runs(session: AsyncSession) -> Sequence[LiveRun]:

@@ -1,13 +1,14 @@
 """The answers of api that are no success, each made in one place.
 
+docs/problems.md has every type with what to do about it.
+
 All are `trunkline_common.http.Problem` (RFC 9457), told apart by status and type:
 ├── 401 unauthenticated          no credential, or a wrong one
 ├── 403 missing-scope, refused   the key may not; a callback that proves nothing
 ├── 404 not-found                unknown, or another business's: the same answer
 ├── 408 too-slow                 a body that does not come; one too large is refused before us
-├── 409 conflict                 it exists, and its state does not allow this
-├── 422 import-…, invalid-request, start-in-past, window-never-opens: understood and refused,
-│       with the place
+├── 409 …                        it exists, and its state does not allow this
+├── 422 …                        understood and refused, with the place
 ├── 429 too-many-streams         this key watches too much at once
 └── 503 outbound-away, streams-full: later, see `Retry-After`
 """
@@ -54,6 +55,39 @@ def not_found(noun: str) -> Problem:
 def conflict(slug: str, detail: str) -> Problem:
     """The state of things does not allow it."""
     return Problem(409, slug, "Conflict", detail)
+
+
+def channel_disabled() -> Problem:
+    """Nothing is sent through it until it is enabled again."""
+    errors = [{"pointer": "#/channel_id", "detail": "the channel is disabled"}]
+    return Problem(409, "channel-disabled", "Conflict", "the run's channel is disabled", errors)
+
+
+def empty_audience() -> Problem:
+    """A run for nobody."""
+    errors = [{"pointer": "#/audience", "detail": "nobody is in it"}]
+    detail = "the run's audience has nobody in it"
+    return Problem(409, "empty-audience", "Conflict", detail, errors)
+
+
+def pace_zero(pointers: Sequence[str]) -> Problem:
+    """A run that would never send anything."""
+    detail = "at this pace nothing is ever sent; leave it out for the account's own, or pause"
+    errors = [{"pointer": pointer, "detail": detail} for pointer in pointers]
+    return Problem(422, "pace-zero", "The pace is zero", detail, errors)
+
+
+def unknown_zone(pointer: str, detail: str) -> Problem:
+    """A zone that no clock knows."""
+    errors = [{"pointer": pointer, "detail": detail}]
+    return Problem(422, "unknown-zone", "The time zone is unknown", detail, errors)
+
+
+def suppressed_contacts(many: int, examples: Sequence[str]) -> Problem:
+    """Some of an audience are suppressed, and would be skipped."""
+    detail = f"{many} of the audience are suppressed and would be skipped"
+    errors = [{"pointer": "#/audience", "detail": contact} for contact in examples]
+    return Problem(422, "suppressed-contacts", "Contacts are suppressed", detail, errors)
 
 
 def run_over(state: str) -> Problem:

@@ -11,6 +11,7 @@ from opentelemetry.propagate import inject
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from trunkline_api import errors
+from trunkline_api.checks import check_startable
 from trunkline_api.feeds import WAKE
 from trunkline_api.store import channels, contacts, controls, feeds, forecasts, imports
 from trunkline_api.store import runs as store
@@ -97,6 +98,7 @@ async def start(
     *,
     by: str,
     correlation_id: str,
+    now: datetime,
     start_at: datetime | None = None,
 ) -> Run:
     """Start a draft, now or later. To ask twice is harmless: a started run is answered as it is.
@@ -110,34 +112,30 @@ async def start(
             raise errors.not_found("run")
         if run.state != "draft":
             return run
-        await _check_startable(session, run)
+        await check_startable(session, run, now=now)
         name_commit(session, "api.start")
         run = await store.request(
             session, business_id, run_id, correlation_id=correlation_id, start_at=start_at
         )
         await controls.add(session, _start_control(run, by, correlation_id))
         await forecasts.give_up(session, business_id, run_id)
-        carrier: dict[str, str] = {}
-        inject(carrier)
-        await feeds.add(
-            session,
-            run_id=run.id,
-            business_id=business_id,
-            list_id=run.list_id,
-            correlation_id=correlation_id,
-            traceparent=carrier.get("traceparent"),
-        )
+        await _feed(session, run)
         await outbox.add(session, Fact(_requested(run), business_id, correlation_id))
         wake_after_commit(session, WAKE)
     return run
 
 
-async def _check_startable(session: AsyncSession, run: Run) -> None:
-    channel = await channels.get(session, run.business_id, run.channel_id)
-    if channel is None or not channel.enabled:
-        raise errors.conflict("channel-disabled", "the run's channel is disabled")
-    if not await contacts.is_there_any(session, run.business_id, run.list_id):
-        raise errors.conflict("empty-audience", "the run's audience has nobody in it")
+async def _feed(session: AsyncSession, run: Run) -> None:
+    carrier: dict[str, str] = {}
+    inject(carrier)
+    await feeds.add(
+        session,
+        run_id=run.id,
+        business_id=run.business_id,
+        list_id=run.list_id,
+        correlation_id=run.correlation_id,
+        traceparent=carrier.get("traceparent"),
+    )
 
 
 def _requested(run: Run) -> RunRequested:

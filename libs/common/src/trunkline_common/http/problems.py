@@ -17,6 +17,7 @@ from trunkline_common.telemetry import current_correlation_id
 MEDIA_TYPE = "application/problem+json"
 _PHRASES = {413: "Content Too Large", 422: "Unprocessable Content"}  # RFC 9110's names
 TYPE_PREFIX = "urn:trunkline:problem:"
+OWN_TYPE = "problem:"  # a PydanticCustomError of this type is a problem of that name
 
 
 class Problem(TrunklineError):
@@ -83,9 +84,14 @@ async def _on_validation(_request: Request, error: Exception) -> JSONResponse:
             Problem(400, "malformed-json", "The body is not JSON", str(faults[0]["msg"]))
         )
     errors = [{"pointer": _pointer(fault["loc"]), "detail": fault["msg"]} for fault in faults]
-    return problem_response(
-        Problem(422, "invalid-request", "The request is not valid", errors=errors)
-    )
+    return problem_response(Problem(422, _slug(faults), "The request is not valid", errors=errors))
+
+
+def _slug(faults: Sequence[Mapping[str, Any]]) -> str:
+    """A validator may name a type of its own; it holds where all faults have the same."""
+    named = {str(fault["type"]) for fault in faults}
+    only = named.pop() if len(named) == 1 else ""
+    return only.removeprefix(OWN_TYPE) if only.startswith(OWN_TYPE) else "invalid-request"
 
 
 async def _on_http(_request: Request, error: Exception) -> JSONResponse:

@@ -9,6 +9,7 @@ from trunkline_api.routes import (
     businesses,
     calls,
     channels,
+    checks,
     contacts,
     controls,
     decisions,
@@ -32,7 +33,8 @@ def routers() -> list[APIRouter]:
 
     public = APIRouter(prefix="/v1", responses=PROBLEMS)
     nouns = (businesses, keys, channels, audits, contacts, suppressions, imports)
-    for noun in (*nouns, runs, turns, controls, forecasts, events, decisions, calls, messages):
+    of_runs = (runs, turns, checks, controls, forecasts, events, decisions)
+    for noun in (*nouns, *of_runs, calls, messages):
         public.include_router(noun.router)
     callbacks = APIRouter(prefix="/callbacks", include_in_schema=False)
     callbacks.include_router(twilio.router)

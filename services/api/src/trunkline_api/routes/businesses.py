@@ -9,12 +9,12 @@ from fastapi import APIRouter, Depends
 from pydantic import AfterValidator, Field
 
 from trunkline_api import businesses, errors
-from trunkline_api.domain.candidates import available_zones
 from trunkline_api.domain.countries import country_of
 from trunkline_api.routes.answers import Asked, Told
 from trunkline_api.routes.callers import AnyKey, ServiceParts, SettingsWriter, operator
 from trunkline_api.routes.guards import PublicRoute
 from trunkline_api.routes.keys import KeyMade
+from trunkline_api.routes.values import TimeZone
 from trunkline_api.store.businesses import Allowance, Settings
 from trunkline_common.http import correlation_id
 
@@ -28,15 +28,7 @@ def _is_country(value: str) -> str:
     return value
 
 
-def _is_zone(value: str) -> str:
-    if value not in available_zones():
-        message = "not an IANA time zone, such as Europe/Berlin"
-        raise ValueError(message)
-    return value
-
-
 Country = Annotated[str, AfterValidator(_is_country), Field(examples=["DE"])]
-TimeZone = Annotated[str, AfterValidator(_is_zone), Field(examples=["Europe/Berlin"])]
 
 
 class BusinessAsked(Asked):

@@ -19,9 +19,10 @@ from trunkline_api.routes.answers import (
     page_of,
     position_in,
 )
-from trunkline_api.routes.businesses import Country, TimeZone
+from trunkline_api.routes.businesses import Country
 from trunkline_api.routes.callers import ContactsReader, ContactsWriter, ServiceParts
 from trunkline_api.routes.guards import PublicRoute
+from trunkline_api.routes.values import TimeZone
 
 router = APIRouter(prefix="/contacts", tags=["contacts"], route_class=PublicRoute)
 

@@ -27,6 +27,7 @@ from trunkline_api.routes.callers import (
     ServiceParts,
 )
 from trunkline_api.routes.guards import PublicRoute
+from trunkline_api.routes.values import MOVES
 from trunkline_common.contracts.api import ChannelKind
 from trunkline_common.contracts.runs import Forecast
 from trunkline_common.http import correlation_id
@@ -77,11 +78,15 @@ class RetryAsked(Asked):
     delays: list[Annotated[int, Field(ge=1, le=7 * 86_400)]] = Field(min_length=1, max_length=10)
 
 
+Pace = Annotated[float, Field(ge=0.001, le=1000, allow_inf_nan=False)]
+Places = Annotated[int, Field(ge=1, le=100_000)]
+
+
 class PolicyAsked(Asked):
     """How the run behaves. Times in seconds, pace in requests per second."""
 
-    per_second: float | None = Field(default=None, ge=0.001, le=1000, allow_inf_nan=False)
-    concurrent: int | None = Field(default=None, ge=1, le=100_000)
+    per_second: Annotated[Pace | None, MOVES] = None
+    concurrent: Annotated[Places | None, MOVES] = None
     record: bool = True
     ring_timeout: int = Field(default=30, ge=5, le=600)
     time_limit: int = Field(default=600, ge=10, le=14_400)
@@ -216,6 +221,7 @@ async def start_run(
         run_id,
         by=caller.key_id,
         correlation_id=correlation_id(),
+        now=datetime.now(UTC),
         start_at=start_at,
     )
     return RunTold.model_validate(started)

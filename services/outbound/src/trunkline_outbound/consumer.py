@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from trunkline_common import topology
-from trunkline_common.broker import Handlers
+from trunkline_common.broker import Bulk, Handlers
 from trunkline_common.contracts import Envelope
 from trunkline_common.contracts.api import (
     BusinessCreated,
@@ -38,7 +40,7 @@ from trunkline_common.ids import account_scope
 from trunkline_outbound import controls, forecasting, runs
 from trunkline_outbound.domain.calls import CallEvent
 from trunkline_outbound.store import channels, events, limits, suppressions
-from trunkline_outbound.store.events import SaidOfMessage
+from trunkline_outbound.store.events import KeptOfCall, SaidOfMessage
 
 Result = (
     MessageAccepted
@@ -118,18 +120,19 @@ async def on_audience_closed(session: AsyncSession, envelope: Envelope[RunAudien
     await runs.close_audience(session, envelope)
 
 
-async def on_call_status(session: AsyncSession, envelope: Envelope[CallStatusReported]) -> None:
-    """Keep what the provider said; the fold applies it."""
-    await events.keep_call_event(
+async def on_call_events(
+    session: AsyncSession, envelopes: Sequence[Envelope[CallStatusReported | CallTwimlFetched]]
+) -> None:
+    """Keep what providers said; the fold applies it. A script that is fetched proves a call."""
+    await events.keep_call_events(
         session,
-        _said(envelope.event),
-        business_id=envelope.business_id,
-        account=envelope.event.account,
-        event_id=envelope.id,
+        [KeptOfCall(_said(e.event), e.business_id, e.event.account, e.id) for e in envelopes],
     )
 
 
-def _said(event: CallStatusReported) -> CallEvent:
+def _said(event: CallStatusReported | CallTwimlFetched) -> CallEvent:
+    if isinstance(event, CallTwimlFetched):
+        return CallEvent(event.attempt_id, event.provider_call_id, "twiml_fetched", -1)
     return CallEvent(
         attempt_id=event.attempt_id,
         provider_id=event.provider_call_id,
@@ -141,34 +144,26 @@ def _said(event: CallStatusReported) -> CallEvent:
     )
 
 
-async def on_twiml_fetched(session: AsyncSession, envelope: Envelope[CallTwimlFetched]) -> None:
-    """Keep the proof that the provider has the call."""
-    event = envelope.event
-    said = CallEvent(event.attempt_id, event.provider_call_id, "twiml_fetched", -1)
-    await events.keep_call_event(
-        session,
-        said,
-        business_id=envelope.business_id,
-        account=event.account,
-        event_id=envelope.id,
-    )
+async def on_message_results(session: AsyncSession, envelopes: Sequence[Envelope[Result]]) -> None:
+    """Keep what messaging said of runs' messages; of others outbound knows nothing."""
+    said = [
+        SaidOfMessage(
+            attempt_id=e.event.attempt_id,
+            status=_STATUS[type(e.event)],
+            business_id=e.business_id,
+            code=getattr(e.event, "code", None),
+            reason=getattr(e.event, "reason", None),
+            event_id=e.id,
+        )
+        for e in envelopes
+        if e.event.run_id is not None
+    ]
+    if said:
+        await events.keep_message_events(session, said)
 
 
-async def on_message_result(session: AsyncSession, envelope: Envelope[Result]) -> None:
-    """Keep what messaging said of a run's message; of others outbound knows nothing."""
-    event = envelope.event
-    if event.run_id is None:
-        return
-    said = SaidOfMessage(
-        attempt_id=event.attempt_id,
-        status=_STATUS[type(event)],
-        business_id=envelope.business_id,
-        code=getattr(event, "code", None),
-        reason=getattr(event, "reason", None),
-        event_id=envelope.id,
-    )
-    await events.keep_message_event(session, said)
-
+_CALL_EVENTS = Bulk(on_call_events)
+_MESSAGE_RESULTS = Bulk(on_message_results)
 
 HANDLERS: dict[topology.Queue, Handlers] = {
     topology.OUTBOUND_CONTROL: {
@@ -189,16 +184,16 @@ HANDLERS: dict[topology.Queue, Handlers] = {
         RunAudienceClosed: on_audience_closed,
     },
     topology.OUTBOUND_CALLBACKS: {
-        CallStatusReported: on_call_status,
-        CallTwimlFetched: on_twiml_fetched,
+        CallStatusReported: _CALL_EVENTS,
+        CallTwimlFetched: _CALL_EVENTS,
     },
     topology.OUTBOUND_RESULTS: {
-        MessageAccepted: on_message_result,
-        MessageSent: on_message_result,
-        MessageDelivered: on_message_result,
-        MessageRead: on_message_result,
-        MessageFailed: on_message_result,
-        MessageUnknown: on_message_result,
-        MessageCancelled: on_message_result,
+        MessageAccepted: _MESSAGE_RESULTS,
+        MessageSent: _MESSAGE_RESULTS,
+        MessageDelivered: _MESSAGE_RESULTS,
+        MessageRead: _MESSAGE_RESULTS,
+        MessageFailed: _MESSAGE_RESULTS,
+        MessageUnknown: _MESSAGE_RESULTS,
+        MessageCancelled: _MESSAGE_RESULTS,
     },
 }

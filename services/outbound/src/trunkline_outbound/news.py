@@ -19,6 +19,7 @@ from trunkline_outbound.gateways.voice import AccountAccess, CallRegistry, Provi
 from trunkline_outbound.store import attempts, doubts, events, surplus
 from trunkline_outbound.store.attempts import Attempt
 from trunkline_outbound.store.doubts import LiveCall
+from trunkline_outbound.store.events import KeptOfCall
 
 log = logging.getLogger(__name__)
 
@@ -39,13 +40,8 @@ async def keep_news(session: AsyncSession, attempt: Attempt, seen: ProviderCall)
         duration=seen.duration,
         answered_by=seen.answered_by,
     )
-    await events.keep_call_event(
-        session,
-        said,
-        business_id=attempt.business_id,
-        account=attempt.account,
-        event_id=new_event_id(),
-    )
+    kept = KeptOfCall(said, attempt.business_id, attempt.account, new_event_id())
+    await events.keep_call_events(session, [kept])
 
 
 async def poll_silent_calls(

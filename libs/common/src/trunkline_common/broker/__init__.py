@@ -1,6 +1,6 @@
 """How messages move: the only part of Trunkline that speaks AMQP."""
 
-from trunkline_common.broker.batches import Handlers
+from trunkline_common.broker.batches import Bulk, Handlers
 from trunkline_common.broker.connect import BrokerLost, probe
 from trunkline_common.broker.consumer import consume_queues
 from trunkline_common.broker.declaring import Drift, declare, verify
@@ -9,6 +9,7 @@ from trunkline_common.broker.relay import relay_outbox
 
 __all__ = [
     "BrokerLost",
+    "Bulk",
     "Drift",
     "Handlers",
     "Hints",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -24,6 +24,23 @@ from trunkline_common.telemetry.traces import CORRELATION, context_of, current_s
 from trunkline_common.topology import Queue, exchange_of, owner_of
 
 Handler = Callable[[AsyncSession, Envelope[Any]], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Bulk:
+    """A handler that takes all events of a batch that name it at once, in the order of `_order`.
+
+    For effects that do not depend on each other's order. If it fails, it is asked again for each
+    event alone, so that one bad event fails alone.
+    """
+
+    handle: Callable[[AsyncSession, Sequence[Envelope[Any]]], Awaitable[None]]
+
+    async def __call__(self, session: AsyncSession, envelope: Envelope[Any]) -> None:
+        """One event alone, as any other handler takes it."""
+        await self.handle(session, [envelope])
+
+
 Handlers = Mapping[type[Event], Handler]
 
 HANDLER_SECONDS: Final = 20.0  # below the statement's deadline, far below the broker's
@@ -138,64 +155,96 @@ class Batches:
     async def _fill(self, session: AsyncSession, work: list[Delivery], *, savepoints: bool) -> None:
         ids = {_id(delivery): delivery for delivery in reversed(work)}  # the first of two copies
         fresh = await inbox.enter(session, self._queue.name, list(ids))
-        failed: list[str] = []
+        due = []
         for delivery in work:
             event_id = _id(delivery)
             delivery.duplicate = event_id not in fresh or ids[event_id] is not delivery
-            if delivery.duplicate:
-                continue  # a second copy in one batch is acked: the first carries on for both
-            if not savepoints:
-                await self._handle(session, delivery)
-                if delivery.error is not None:
-                    raise _TakenBack
-                continue
-            savepoint = await session.begin_nested()
-            await self._handle(session, delivery)
-            if delivery.error is None:
-                await savepoint.commit()
-            else:
-                await savepoint.rollback()
-                failed.append(event_id)
+            if not delivery.duplicate:  # a second copy in one batch is acked with the first
+                due.append(delivery)
+        if not savepoints:
+            for group in self._groups(due):
+                await self._handle(session, group)
+            return
+        failed = [_id(d) for d in due if not await self._handled_alone(session, d)]
         await inbox.leave(session, self._queue.name, failed)
 
-    async def _handle(self, session: AsyncSession, delivery: Delivery) -> None:
-        """Run the handler; its error becomes the delivery's, unless it is the database's."""
-        envelope = delivery.envelope
-        assert envelope is not None  # noqa: S101 - `_has_handler` looked
-        handler = self._handlers[type(envelope.event)]
-        began = time.perf_counter()
-        limit = asyncio.timeout(self._limit)
+    def _groups(self, due: Sequence[Delivery]) -> Iterator[Sequence[Delivery]]:
+        """What is handled in one go: each alone, but for those of a bulk handler."""
+        bulks: dict[int, list[Delivery]] = {}
+        for delivery in due:
+            handler = self._handlers[type(_envelope(delivery).event)]
+            if isinstance(handler, Bulk):
+                bulks.setdefault(id(handler), []).append(delivery)
+            else:
+                yield (delivery,)
+        yield from bulks.values()
+
+    async def _handled_alone(self, session: AsyncSession, delivery: Delivery) -> bool:
+        savepoint = await session.begin_nested()
         try:
-            with correlated(envelope.correlation_id), _process_span(self._queue, envelope):
-                async with limit:
-                    await handler(session, envelope)
+            await self._handle(session, (delivery,))
+        except _TakenBack:
+            await savepoint.rollback()
+            return False
+        await savepoint.commit()
+        return True
+
+    async def _handle(self, session: AsyncSession, group: Sequence[Delivery]) -> None:
+        """Run a handler; its error becomes the delivery's, unless it is the database's.
+
+        Raises `_TakenBack` if it failed: what it did is to be rolled back.
+        """
+        event = _envelope(group[0]).event
+        began, limit = time.perf_counter(), asyncio.timeout(self._limit)
+        try:
+            async with limit:
+                await self._run(session, self._handlers[type(event)], group)
         except Exception as error:  # the one that feeds `settle`
             if isinstance(error, TimeoutError) and limit.expired():
                 await session.invalidate()  # a statement was cut off: nobody may use it again
-                raise _TooSlow(delivery) from error
+                if len(group) > 1:
+                    raise _Contended from error  # which of them is not known: work it singly
+                raise _TooSlow(group[0]) from error
             if is_away(error):
                 raise DatabaseAway(type(error).__name__) from error
             if is_contention(error):
                 raise _Contended from error
-            delivery.error = error
+            if len(group) == 1:
+                group[0].error = error
+            raise _TakenBack from error
         finally:
-            SECONDS.labels(self._queue.name, envelope.event.name).observe(
-                time.perf_counter() - began
-            )
+            took = time.perf_counter() - began
+            SECONDS.labels(self._queue.name, event.name).observe(took)
+
+    async def _run(
+        self, session: AsyncSession, handler: Handler, group: Sequence[Delivery]
+    ) -> None:
+        if isinstance(handler, Bulk):
+            for delivery in group:  # each trace shows that its event was taken here
+                with _process_span(self._queue, _envelope(delivery)):
+                    pass
+            await handler.handle(session, [_envelope(delivery) for delivery in group])
+            return
+        envelope = _envelope(group[0])
+        with correlated(envelope.correlation_id), _process_span(self._queue, envelope):
+            await handler(session, envelope)
 
 
 class _TakenBack(Exception):
-    """A handler failed in a transaction without savepoints."""
+    """A handler failed: what it did must not be committed."""
+
+
+def _envelope(delivery: Delivery) -> Envelope[Event]:
+    assert delivery.envelope is not None  # noqa: S101 - only decoded deliveries come here
+    return delivery.envelope
 
 
 def _id(delivery: Delivery) -> str:
-    assert delivery.envelope is not None  # noqa: S101 - only decoded deliveries come here
-    return delivery.envelope.id
+    return _envelope(delivery).id
 
 
 def _order(delivery: Delivery) -> tuple[str, int, str]:
-    envelope = delivery.envelope
-    assert envelope is not None  # noqa: S101 - as above
+    envelope = _envelope(delivery)
     return envelope.event.subject, envelope.sequence or 0, envelope.id
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Final
 
 import aio_pika
@@ -33,15 +33,14 @@ class BrokerLost(TrunklineError):
     """The broker is away, or closed what we were using; what was in flight is unknown."""
 
 
-@contextlib.asynccontextmanager
-async def broker_call(seconds: float = CALL_SECONDS) -> AsyncIterator[None]:
-    """A deadline, and whatever a lost connection raises inside becomes `BrokerLost`.
+@contextlib.contextmanager
+def broker_errors() -> Iterator[None]:
+    """Whatever a lost connection raises inside becomes `BrokerLost`.
 
     The futures of a closed channel are cancelled, which looks like a cancellation of our task.
     """
     try:
-        async with asyncio.timeout(seconds):
-            yield
+        yield
     except asyncio.CancelledError:
         task = asyncio.current_task()
         if task is not None and task.cancelling():
@@ -49,6 +48,14 @@ async def broker_call(seconds: float = CALL_SECONDS) -> AsyncIterator[None]:
         raise BrokerLost("the channel was closed") from None
     except (AMQPError, OSError, TimeoutError, RuntimeError) as error:
         raise BrokerLost(f"{type(error).__name__}: {error}") from error
+
+
+@contextlib.asynccontextmanager
+async def broker_call(seconds: float = CALL_SECONDS) -> AsyncIterator[None]:
+    """`broker_errors`, and a deadline."""
+    with broker_errors():
+        async with asyncio.timeout(seconds):
+            yield
 
 
 async def _close(resource: AbstractChannel | AbstractConnection) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import Counter as Counted
 from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -149,14 +150,14 @@ class Consumer:
         if not await self._applied(batch):
             return  # stopping while the database is away: the broker delivers them again
         failpoint("consumer.applied")
-        await self._park([(d, s) for d in batch if not isinstance(s := self._fate(d), Done)])
+        fates = [(delivery, self._fate(delivery)) for delivery in batch]
+        await self._park([(d, s) for d, s in fates if not isinstance(s, Done)])
         # INVARIANT: acknowledged last. Batches are taken in order of delivery, so the last tag
         # covers this batch and what is settled already, and nothing else.
         async with broker_call():
             await max(taken, key=tag_of).ack(multiple=True)
         failpoint("consumer.acknowledged")
-        for delivery in batch:
-            self._count(delivery)
+        self._count(fates)
 
     def _decoded(self, message: AbstractIncomingMessage) -> Delivery:
         if was_redelivered(message):
@@ -233,11 +234,13 @@ class Consumer:
             exc_info=delivery.error if isinstance(settlement, RetryIn) else None,
         )
 
-    def _count(self, delivery: Delivery) -> None:
-        result = {Done: "done", RetryIn: "retried", Dead: "dead"}[type(self._fate(delivery))]
-        if delivery.duplicate and result == "done":
-            result = "duplicate"
-        CONSUMED.labels(self._queue.name, result).inc()
+    def _count(self, fates: Sequence[tuple[Delivery, Settlement]]) -> None:
+        names = {Done: "done", RetryIn: "retried", Dead: "dead"}
+        ends = Counted(
+            "duplicate" if d.duplicate and isinstance(s, Done) else names[type(s)] for d, s in fates
+        )
+        for result, count in ends.items():
+            CONSUMED.labels(self._queue.name, result).inc(count)
 
 
 async def consume_queues(

@@ -8,12 +8,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from types import TracebackType
 from typing import Final, Self
 
+import aiormq
 from aio_pika.abc import AbstractChannel, AbstractConnection
 from aio_pika.exceptions import DeliveryError, PublishError
 from pamqp.commands import Basic
 from prometheus_client import Counter
 
-from trunkline_common.broker.connect import BrokerLost, broker_call, open_channel, open_connection
+from trunkline_common.broker.connect import BrokerLost, broker_errors, open_channel, open_connection
 from trunkline_common.broker.envelope import Outgoing
 from trunkline_common.outcomes import TrunklineError
 
@@ -39,57 +40,70 @@ class Publisher:
 
     async def publish(self, message: Outgoing) -> None:
         """Return once the broker has it; raise `NotTaken`, or `BrokerLost` if that is unknown."""
-        if self.lost:
-            raise BrokerLost("the publishing channel is closed")
-        try:
-            async with broker_call(PUBLISH_SECONDS):
-                await self._confirmed(message)
-        except BrokerLost:
-            self._lost = True
-            PUBLISHED.labels("unknown").inc()
-            raise
-        except asyncio.CancelledError:
-            self._lost = True
-            raise
-
-    async def _confirmed(self, message: Outgoing) -> None:
-        """The driver's own publish: aio-pika's waits for each frame to be written in turn, which
-        serialises a pipeline by several rounds of the event loop a message.
-        """
-        beneath = await self._channel.get_underlay_channel()
-        try:
-            answer = await beneath.basic_publish(
-                message.message.body,
-                exchange=message.exchange,
-                routing_key=message.routing_key,
-                properties=message.message.properties,
-                mandatory=True,
-                wait=False,  # type: ignore[call-arg]  # the abstract class does not have it yet
-            )
-        except PublishError:
-            PUBLISHED.labels("returned").inc()
-            raise NotTaken(f"no queue for {message.routing_key}") from None
-        except DeliveryError:
-            PUBLISHED.labels("nacked").inc()
-            raise NotTaken(f"refused by the broker: a queue of {message.name} is full") from None
-        if not isinstance(answer, Basic.Ack):
-            raise NotTaken(f"not confirmed: {answer!r}")
-        PUBLISHED.labels("confirmed").inc()
+        (result,) = await self.publish_all([message])
+        if result is not None:
+            raise result
 
     async def publish_all(self, messages: Sequence[Outgoing]) -> list[NotTaken | BrokerLost | None]:
         """Publish pipelined; what became of each. No two may carry the same message id."""
-        results: list[NotTaken | BrokerLost | None] = [None] * len(messages)
+        late = BrokerLost(f"not confirmed within {PUBLISH_SECONDS} s")
+        results: list[NotTaken | BrokerLost | None] = [late] * len(messages)
+        if self.lost:
+            return [BrokerLost("the publishing channel is closed")] * len(messages)
+        beneath = await self._channel.get_underlay_channel()
 
         async def one(index: int, message: Outgoing) -> None:
             try:
-                await self.publish(message)
-            except (NotTaken, BrokerLost) as error:
+                with broker_errors():
+                    results[index] = await _confirmed(beneath, message)
+            except BrokerLost as error:
                 results[index] = error
 
-        async with asyncio.TaskGroup() as tasks:
-            for index, message in enumerate(messages):
-                tasks.create_task(one(index, message))
+        try:
+            async with asyncio.timeout(PUBLISH_SECONDS), asyncio.TaskGroup() as tasks:
+                for index, message in enumerate(messages):
+                    tasks.create_task(one(index, message))
+        except TimeoutError:
+            self._lost = True  # what is confirmed later must not be taken for something else's
+        except asyncio.CancelledError:
+            self._lost = True
+            raise
+        self._count(results)
         return results
+
+    def _count(self, results: Sequence[NotTaken | BrokerLost | None]) -> None:
+        unknown = sum(isinstance(result, BrokerLost) for result in results)
+        self._lost = self._lost or unknown > 0
+        for name, count in (
+            ("unknown", unknown),
+            ("confirmed", sum(result is None for result in results)),
+        ):
+            if count:
+                PUBLISHED.labels(name).inc(count)
+
+
+async def _confirmed(beneath: aiormq.abc.AbstractChannel, message: Outgoing) -> NotTaken | None:
+    """The driver's own publish: aio-pika's waits for each frame to be written in turn, which
+    serialises a pipeline by several rounds of the event loop a message.
+    """
+    try:
+        answer = await beneath.basic_publish(
+            message.message.body,
+            exchange=message.exchange,
+            routing_key=message.routing_key,
+            properties=message.message.properties,
+            mandatory=True,
+            wait=False,  # type: ignore[call-arg]  # the abstract class does not have it yet
+        )
+    except PublishError:
+        PUBLISHED.labels("returned").inc()
+        return NotTaken(f"no queue for {message.routing_key}")
+    except DeliveryError:
+        PUBLISHED.labels("nacked").inc()
+        return NotTaken(f"refused by the broker: a queue of {message.name} is full")
+    if not isinstance(answer, Basic.Ack):
+        return NotTaken(f"not confirmed: {answer!r}")
+    return None
 
 
 @asynccontextmanager

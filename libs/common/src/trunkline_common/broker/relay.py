@@ -12,10 +12,11 @@ from typing import Any, Final
 from opentelemetry.trace import SpanKind
 from prometheus_client import Counter, Gauge
 from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
 
 from trunkline_common.broker.connect import BrokerLost
 from trunkline_common.broker.envelope import Outgoing, Wire, encode
-from trunkline_common.broker.publisher import NotTaken, PublishLink
+from trunkline_common.broker.publisher import NotTaken, Publisher, PublishLink
 from trunkline_common.db.engine import Database
 from trunkline_common.db.outbox import CHANNEL
 from trunkline_common.db.transaction import transaction
@@ -28,6 +29,9 @@ BATCH: Final = 500
 LEASE_SECONDS: Final = 30
 IDLE_SECONDS: Final = 0.5
 GAUGE_SECONDS: Final = 5.0
+TURNS: Final = 20  # batches of one tick: then the loop looks whether it is to stop
+
+Gone = tuple[Any, NotTaken | BrokerLost | None]  # a row, and what the broker said of it
 
 RELAYED = Counter("trunkline_relayed_total", "Facts that left the outbox", ["name"])
 HELD_BACK = Counter("trunkline_relay_refused_total", "Facts the broker did not take", ["name"])
@@ -86,28 +90,72 @@ class Relay:
         self._refused: dict[str, _Refusal] = {}
 
     async def tick(self) -> bool:
-        """Relay one batch; whether there was any. Raises `BrokerLost` while the broker is away."""
+        """Relay a while; whether there was anything. Raises `BrokerLost` if the broker is away.
+
+        While a batch is on its way, the one before it is marked and the next one claimed, so that
+        neither the broker nor the database waits for the other.
+        """
         publisher = await self._link.publisher()
-        rows = await self._claim()
-        if not rows:
+        going: Sequence[Any] = await self._turn(())
+        gone: list[Gone] = []
+        error: Exception | None = None
+        turns = 0
+        if not going:
             return False
+        while going and error is None:
+            turns += 1
+            more = len(going) == BATCH and turns < TURNS
+            async with asyncio.TaskGroup() as work:
+                sending = work.create_task(self._publish(publisher, going))
+                turning = work.create_task(self._tried_turn(gone, more=more))
+            gone, (going, error) = sending.result(), turning.result()
+            error = error or _lost(gone)
+        await self._turn(gone, back=going)
+        failpoint("relay.marked")
+        if error is not None:
+            raise error
+        return True
+
+    async def _publish(self, publisher: Publisher, rows: Sequence[Any]) -> list[Gone]:
         failpoint("relay.claimed")
         results = await publisher.publish_all([self._message(row) for row in rows])
         failpoint("relay.published")
-        await self._mark(rows, results)
-        failpoint("relay.marked")
-        lost = next((result for result in results if isinstance(result, BrokerLost)), None)
-        if lost is not None:
-            raise lost
-        return True
+        return list(zip(rows, results, strict=True))
 
-    async def _claim(self) -> Sequence[Any]:
+    async def _tried_turn(
+        self, gone: Sequence[Gone], *, more: bool
+    ) -> tuple[Sequence[Any], Exception | None]:
+        """A turn beside a batch on its way, which must not be cut off by what goes wrong here."""
+        try:
+            return await self._turn(gone, more=more), None
+        except (SQLAlchemyError, OSError, TimeoutError) as error:  # raised once it is confirmed
+            return (), error
+
+    async def _turn(
+        self, gone: Sequence[Gone], *, more: bool = True, back: Sequence[Any] = ()
+    ) -> Sequence[Any]:
+        """In one transaction mark what has gone, give `back` what will not, and claim more."""
+        sent = [row["position"] for row, result in gone if result is None]
+        unsent = [row["position"] for row, result in gone if result is not None]
+        unsent += [row["position"] for row in back]
+        more = more and not back
+        rows: Sequence[Any] = ()
+        self._note(gone)
+        if not (sent or unsent or more):
+            return rows
+        async with transaction(self._database) as session:
+            if sent:
+                await session.execute(_SENT, {"positions": sent})
+            if unsent:
+                await session.execute(_UNCLAIM, {"positions": unsent})
+            if more:
+                rows = (await session.execute(_CLAIM, self._wanted())).mappings().all()
+        return sorted(rows, key=lambda row: int(row["position"]))
+
+    def _wanted(self) -> dict[str, Any]:
         now = time.monotonic()
         held_back = [name for name, refusal in self._refused.items() if refusal.until > now]
-        parameters = {"held_back": held_back, "batch": BATCH, "lease": LEASE_SECONDS}
-        async with transaction(self._database) as session:
-            rows = (await session.execute(_CLAIM, parameters)).mappings().all()
-        return sorted(rows, key=lambda row: int(row["position"]))
+        return {"held_back": held_back, "batch": BATCH, "lease": LEASE_SECONDS}
 
     def _message(self, row: Any) -> Outgoing:
         trace = row["traceparent"]
@@ -135,23 +183,14 @@ class Relay:
         del said["position"]
         return encode(Wire(**said), self._service)
 
-    async def _mark(
-        self, rows: Sequence[Any], results: Sequence[NotTaken | BrokerLost | None]
-    ) -> None:
-        ended = list(zip(rows, results, strict=True))
-        sent = [row["position"] for row, result in ended if result is None]
-        unsent = [row["position"] for row, result in ended if result is not None]
-        refused = {row["name"] for row, result in ended if isinstance(result, NotTaken)}
-        for name, count in Counted(row["name"] for row, result in ended if result is None).items():
+    def _note(self, gone: Sequence[Gone]) -> None:
+        """Count what left, and hold back what the broker refuses."""
+        refused = {row["name"] for row, result in gone if isinstance(result, NotTaken)}
+        for name, count in Counted(row["name"] for row, result in gone if result is None).items():
             RELAYED.labels(name).inc(count)
             if name not in refused:
                 self._refused.pop(name, None)
         self._hold_back(refused)
-        async with transaction(self._database) as session:
-            if sent:
-                await session.execute(_SENT, {"positions": sent})
-            if unsent:
-                await session.execute(_UNCLAIM, {"positions": unsent})
 
     def _hold_back(self, names: set[str]) -> None:
         """A full queue refuses one type of event; the others go on."""
@@ -160,6 +199,10 @@ class Relay:
             before = self._refused.get(name)
             failures = before.failures + 1 if before else 1
             self._refused[name] = _Refusal(failures, time.monotonic() + backoff(failures))
+
+
+def _lost(gone: Sequence[Gone]) -> BrokerLost | None:
+    return next((result for _, result in gone if isinstance(result, BrokerLost)), None)
 
 
 async def relay_outbox(database: Database, broker_url: str, service: str, stop: Stop) -> None:

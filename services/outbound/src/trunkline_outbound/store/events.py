@@ -14,19 +14,24 @@ from trunkline_outbound.domain.calls import CallEvent
 FOLD_CALLS = "outbound.fold.calls"  # rung after every commit that kept an event of a call
 FOLD_MESSAGES = "outbound.fold.messages"
 
-_KEEP_CALL = text(
+_KEEP_CALLS = text(
     """
 INSERT INTO call_events (attempt_id, provider_id, status, number, business_id, account, duration,
                          answered_by, code, event_id)
-VALUES (:attempt_id, :provider_id, :status, :number, :business_id, :account, :duration,
-        :answered_by, :code, :event_id)
+SELECT * FROM unnest(
+    CAST(:attempts AS text[]), CAST(:provider_ids AS text[]), CAST(:statuses AS text[]),
+    CAST(:numbers AS integer[]), CAST(:businesses AS text[]), CAST(:accounts AS text[]),
+    CAST(:durations AS integer[]), CAST(:answered_bys AS text[]), CAST(:codes AS text[]),
+    CAST(:event_ids AS text[]))
 ON CONFLICT DO NOTHING
 """
 )
-_KEEP_MESSAGE = text(
+_KEEP_MESSAGES = text(
     """
 INSERT INTO message_events (attempt_id, status, business_id, code, reason, event_id)
-VALUES (:attempt_id, :status, :business_id, :code, :reason, :event_id)
+SELECT * FROM unnest(
+    CAST(:attempts AS text[]), CAST(:statuses AS text[]), CAST(:businesses AS text[]),
+    CAST(:codes AS text[]), CAST(:reasons AS text[]), CAST(:event_ids AS text[]))
 ON CONFLICT DO NOTHING
 """
 )
@@ -70,6 +75,16 @@ UPDATE message_events SET folded_at = clock_timestamp(), problem = done.problem
 
 
 @dataclass(frozen=True, slots=True)
+class KeptOfCall:
+    """An event to keep, and whose it claims to be."""
+
+    said: CallEvent
+    business_id: str
+    account: str
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class SaidOfCall:
     """An event that has not been folded yet, and whose it claims to be."""
 
@@ -94,37 +109,36 @@ class SaidOfMessage:
     event_id: str
 
 
-async def keep_call_event(
-    session: AsyncSession, event: CallEvent, *, business_id: str, account: str, event_id: str
-) -> None:
-    """Keep what a provider said of a call; a repetition changes nothing."""
+async def keep_call_events(session: AsyncSession, said: Sequence[KeptOfCall]) -> None:
+    """Keep what providers said of calls; a repetition changes nothing."""
+    heard = [kept.said for kept in said]
     parameters = {
-        "attempt_id": event.attempt_id,
-        "provider_id": event.provider_id,
-        "status": event.status,
-        "number": event.number,
-        "business_id": business_id,
-        "account": account,
-        "duration": event.duration,
-        "answered_by": event.answered_by,
-        "code": event.code,
-        "event_id": event_id,
+        "attempts": [event.attempt_id for event in heard],
+        "provider_ids": [event.provider_id for event in heard],
+        "statuses": [event.status for event in heard],
+        "numbers": [event.number for event in heard],
+        "businesses": [kept.business_id for kept in said],
+        "accounts": [kept.account for kept in said],
+        "durations": [event.duration for event in heard],
+        "answered_bys": [event.answered_by for event in heard],
+        "codes": [event.code for event in heard],
+        "event_ids": [kept.event_id for kept in said],
     }
-    await session.execute(_KEEP_CALL, parameters)
+    await session.execute(_KEEP_CALLS, parameters)
     wake_after_commit(session, FOLD_CALLS)
 
 
-async def keep_message_event(session: AsyncSession, said: SaidOfMessage) -> None:
-    """Keep what messaging said of a message; a repetition changes nothing."""
+async def keep_message_events(session: AsyncSession, said: Sequence[SaidOfMessage]) -> None:
+    """Keep what messaging said of messages; a repetition changes nothing."""
     parameters = {
-        "attempt_id": said.attempt_id,
-        "status": said.status,
-        "business_id": said.business_id,
-        "code": said.code,
-        "reason": said.reason,
-        "event_id": said.event_id,
+        "attempts": [event.attempt_id for event in said],
+        "statuses": [event.status for event in said],
+        "businesses": [event.business_id for event in said],
+        "codes": [event.code for event in said],
+        "reasons": [event.reason for event in said],
+        "event_ids": [event.event_id for event in said],
     }
-    await session.execute(_KEEP_MESSAGE, parameters)
+    await session.execute(_KEEP_MESSAGES, parameters)
     wake_after_commit(session, FOLD_MESSAGES)
 
 

@@ -9,12 +9,13 @@ from typing import Final
 
 from fastapi import FastAPI
 
-from trunkline_api import callbacks, feeds, forecasts
+from trunkline_api import callbacks, feeds, forecasts, reruns
 from trunkline_api.accounts import Accounts
 from trunkline_api.callbacks import Ear
 from trunkline_api.consumer import HANDLERS
 from trunkline_api.gateways.forecasts import DraftCounter
 from trunkline_api.gateways.outbound import OutboundLog
+from trunkline_api.gateways.outcomes import OutcomeReader
 from trunkline_api.parts import Parts
 from trunkline_api.routes import routers
 from trunkline_api.scripts import Scripts
@@ -36,7 +37,7 @@ from trunkline_common.processes import (
 from trunkline_common.sealing import parse_keys
 
 FEED_IDLE_SECONDS: Final = 2.0  # a lost hint delays an audience by this much
-FORECAST_IDLE_SECONDS: Final = 5.0
+DRAFT_IDLE_SECONDS: Final = 5.0
 PRUNE_IDLE_SECONDS: Final = 600.0
 _FORM_BYTES: Final = 16 * 1024  # what a multipart body has around its file
 
@@ -86,12 +87,16 @@ async def schedule(runtime: Runtime[Settings]) -> None:
     Any number of replicas may run this.
     """
     counter = DraftCounter(_outbound(runtime.settings))
+    reader = OutcomeReader(_outbound(runtime.settings))
 
     async def feed() -> bool:
         return await feeds.feed_next(runtime.database)
 
     async def forecast() -> bool:
         return await forecasts.count_next(runtime.database, counter)
+
+    async def gather() -> bool:
+        return await reruns.gather_next(runtime.database, reader)
 
     async def prune_events() -> bool:
         return await callbacks.prune(runtime.database, days=runtime.settings.events_keep_days)
@@ -102,9 +107,8 @@ async def schedule(runtime: Runtime[Settings]) -> None:
         tasks.create_task(
             work_loop("api.feeds", feed, stop=runtime.stop, flag=bell, idle=FEED_IDLE_SECONDS)
         )
-        tasks.create_task(
-            work_loop("api.forecasts", forecast, stop=runtime.stop, idle=FORECAST_IDLE_SECONDS)
-        )
+        for name, tick in (("api.forecasts", forecast), ("api.reruns", gather)):
+            tasks.create_task(work_loop(name, tick, stop=runtime.stop, idle=DRAFT_IDLE_SECONDS))
         tasks.create_task(
             work_loop("api.prune", prune_events, stop=runtime.stop, idle=PRUNE_IDLE_SECONDS)
         )

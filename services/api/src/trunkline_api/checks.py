@@ -54,6 +54,8 @@ async def check_startable(session: AsyncSession, run: Run, *, now: datetime) -> 
 async def faults(session: AsyncSession, run: Run, *, now: datetime) -> list[Problem]:
     """What keeps a draft from being started."""
     found = []
+    if run.preparing:
+        found.append(errors.audience_preparing())
     channel = await channels.get(session, run.business_id, run.channel_id)
     if channel is None or not channel.enabled:
         found.append(errors.channel_disabled())

@@ -70,6 +70,13 @@ def empty_audience() -> Problem:
     return Problem(409, "empty-audience", "Conflict", detail, errors)
 
 
+def audience_preparing() -> Problem:
+    """A child whose contacts are still being gathered."""
+    errors = [{"pointer": "#/audience", "detail": "it is still being gathered; ask again"}]
+    detail = "the run's audience is still being gathered from its parent's"
+    return Problem(409, "audience-preparing", "Conflict", detail, errors)
+
+
 def pace_zero(pointers: Sequence[str]) -> Problem:
     """A run that would never send anything."""
     detail = "at this pace nothing is ever sent; leave it out for the account's own, or pause"

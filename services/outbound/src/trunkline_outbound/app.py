@@ -53,6 +53,7 @@ from trunkline_outbound.results import fold_messages
 from trunkline_outbound.routes import internal_router
 from trunkline_outbound.routes_audits import audit_router
 from trunkline_outbound.routes_forecasts import forecast_router
+from trunkline_outbound.routes_outcomes import outcome_router
 from trunkline_outbound.sending import CallSender
 from trunkline_outbound.settings import Settings
 from trunkline_outbound.store import touches
@@ -68,7 +69,7 @@ def application(runtime: Runtime[Settings]) -> FastAPI:
     """What api may ask; nothing of it is for the public."""
     token = runtime.settings.internal_token
     secret = token.get_secret_value() if token is not None else None
-    makers = (internal_router, forecast_router, audit_router)
+    makers = (internal_router, forecast_router, outcome_router, audit_router)
     routers = [make(runtime.database, secret) for make in makers]
     return create_app("Trunkline outbound", routers, openapi_url=None)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-Control = Literal["start", "pause", "resume", "cancel", "edit"]
+Control = Literal["start", "pause", "resume", "cancel", "edit", "rerun", "add"]
 
 FINAL_RUN: Final = frozenset({"cancelled", "completed", "failed", "rejected"})
 UNSTARTED: Final = frozenset({"draft"})

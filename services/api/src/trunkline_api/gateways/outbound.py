@@ -91,6 +91,19 @@ class OutboundLog:
             raise errors.outbound_away()
         return said
 
+    async def read(self, place: str) -> bytes | None:
+        """What outbound answers to a question; None where it has no such thing."""
+        url = f"{self._base()}/internal/v1/{place}"
+        try:
+            status, said = await self._get(url, {})
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            log.warning("outbound.away", extra={"error": type(error).__name__})
+            raise errors.outbound_away() from None
+        if status not in (200, 404):
+            log.error("outbound.refused", extra={"status": status})
+            raise errors.outbound_away()
+        return said if status == 200 else None
+
     def _base(self) -> str:
         if self.url is None or self.token is None:
             raise errors.outbound_away("api was not told where outbound is")

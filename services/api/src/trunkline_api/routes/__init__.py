@@ -20,6 +20,7 @@ from trunkline_api.routes import (
     keys,
     messages,
     meta,
+    reruns,
     runs,
     suppressions,
     turns,
@@ -33,7 +34,7 @@ def routers() -> list[APIRouter]:
 
     public = APIRouter(prefix="/v1", responses=PROBLEMS)
     nouns = (businesses, keys, channels, audits, contacts, suppressions, imports)
-    of_runs = (runs, turns, checks, controls, forecasts, events, decisions)
+    of_runs = (runs, turns, checks, controls, forecasts, reruns, events, decisions)
     for noun in (*nouns, *of_runs, calls, messages):
         public.include_router(noun.router)
     callbacks = APIRouter(prefix="/callbacks", include_in_schema=False)

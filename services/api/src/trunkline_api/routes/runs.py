@@ -160,6 +160,8 @@ class RunTold(Told):
         description="what was foreseen last: at the latest when the audience was frozen"
     )
     forecast_at: datetime | None
+    parent_id: str | None = Field(description="of a child: the run whose contacts it tries again")
+    preparing: bool = Field(description="its audience is still being gathered from its parent's")
 
     @computed_field(description="share of contacts whose turn is over, 0 to 1")  # type: ignore[prop-decorator]
     @property

@@ -48,6 +48,8 @@ class Run:
     read_at: datetime
     forecast: dict[str, Any] | None = None
     forecast_at: datetime | None = None
+    parent_id: str | None = None
+    preparing: bool = False
 
     @property
     def rate(self) -> float | None:
@@ -93,11 +95,11 @@ class RunContact:
     ended_at: datetime
 
 
-_COLUMNS: Final = (
+COLUMNS: Final = (
     "id, business_id, name, channel, channel_id, audience, list_id, content, policy, state,"
     " reason, total, rejects, states, outcomes, correlation_id, created_at, requested_at,"
     " started_at, ended_at, start_at, version, recent, clock_timestamp() AS read_at,"
-    " forecast, forecast_at"
+    " forecast, forecast_at, parent_id, preparing"
 )
 _ADD: Final = text(
     f"""
@@ -105,19 +107,19 @@ INSERT INTO runs (id, business_id, name, channel, channel_id, audience, list_id,
                   correlation_id)
 VALUES (:id, :business_id, :name, :channel, :channel_id, :audience, :list_id,
         CAST(:content AS jsonb), CAST(:policy AS jsonb), :correlation_id)
-RETURNING {_COLUMNS}
+RETURNING {COLUMNS}
 """  # noqa: S608
 )
 _GET: Final = text(
-    f"SELECT {_COLUMNS} FROM runs WHERE business_id = :business_id AND id = :run_id"  # noqa: S608
+    f"SELECT {COLUMNS} FROM runs WHERE business_id = :business_id AND id = :run_id"  # noqa: S608
 )
 _LOCK: Final = text(
-    f"SELECT {_COLUMNS} FROM runs WHERE business_id = :business_id AND id = :run_id"  # noqa: S608
+    f"SELECT {COLUMNS} FROM runs WHERE business_id = :business_id AND id = :run_id"  # noqa: S608
     " FOR UPDATE"
 )
 _PAGE: Final = text(
     f"""
-SELECT {_COLUMNS} FROM runs WHERE business_id = :business_id AND id < :before
+SELECT {COLUMNS} FROM runs WHERE business_id = :business_id AND id < :before
  ORDER BY id DESC LIMIT :limit
 """  # noqa: S608
 )
@@ -128,7 +130,7 @@ UPDATE runs SET state = CASE WHEN CAST(:start_at AS timestamptz) IS NULL THEN 's
                 start_at = :start_at, requested_at = clock_timestamp(),
                 correlation_id = :correlation_id
  WHERE business_id = :business_id AND id = :run_id AND state = 'draft'
-RETURNING {_COLUMNS}
+RETURNING {COLUMNS}
 """  # noqa: S608
 )
 _EDIT: Final = text(

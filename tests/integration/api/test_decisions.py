@@ -74,7 +74,8 @@ async def run_id(tenant: Tenant, outbound_database: Database) -> str:
     await scene.report(first.granted[0].attempt_id, SID, "busy")
     await fold_calls(outbound_database, batch=10)
     again = await intend(scene, await claim(scene, run, "w1"), "w1", wanted=1)
-    await record(outbound_database, [Recorded(again.granted[0].attempt_id, Result("not_sent"))])
+    unsent = Recorded(again.granted[0].attempt_id, run, Result("not_sent"))
+    await record(outbound_database, [unsent])
     return run
 
 

@@ -6,7 +6,9 @@ from collections.abc import AsyncIterator, Iterator
 from uuid import uuid4
 
 import aiohttp
+import asyncpg
 import pytest
+import pytest_asyncio
 from tests.integration.outbound.scene import Scene
 from tests.integration.outbound.stage import Stage
 
@@ -43,3 +45,16 @@ async def stage(outbound_database: Database, twilio_url: str) -> AsyncIterator[S
         await stage.post("/sandbox/twilio/accounts", account)
         await scene.open_channel()
         yield stage
+
+
+@pytest_asyncio.fixture
+async def owner(scene: Scene, postgres_url: str) -> AsyncIterator[asyncpg.Connection]:
+    """Somebody who may take away what services may not: the months of the past, at the end."""
+    name = await scene.value("SELECT current_database()")
+    connection = await asyncpg.connect(
+        postgres_url, database=str(name), server_settings={"search_path": "outbound"}, timeout=10
+    )
+    yield connection
+    for part in await connection.fetch("SELECT * FROM partitions WHERE cohort < '2021'"):
+        await connection.execute(f"DROP TABLE {part['whole']}_{part['cohort']}")
+    await connection.close()

@@ -114,9 +114,10 @@ async def test_a_call_made_past_us_is_theirs_alone(stage: Stage) -> None:
 
 async def test_a_call_that_the_provider_never_had_is_ours_alone(stage: Stage) -> None:
     scene = stage.scene
-    intents = await intend(scene, await claim(scene, await scene.start_run(1), "w1"), "w1")
+    run_id = await scene.start_run(1)
+    intents = await intend(scene, await claim(scene, run_id, "w1"), "w1")
     attempt_id = intents.granted[0].attempt_id
-    accepted = Recorded(attempt_id, Result("accepted", provider_id=OTHER_SID))
+    accepted = Recorded(attempt_id, run_id, Result("accepted", provider_id=OTHER_SID))
     await record(scene.database, [accepted])
     assert await audited(stage) == {OTHER_SID: ("ours", "provider_has_none")}
     assert await scene.value("SELECT attempt_id FROM audit_differences") == attempt_id

@@ -61,9 +61,8 @@ async def test_a_businesss_cap_holds_over_its_accounts(scene: Scene) -> None:
     assert await in_use(scene) == 5
     answer = await next_claim(scene.database, two, lease=Lease("w2", 30), wanted=10)
     assert answer == NotNow(NO_ROOM_DELAY, until_rung=True)
-    await record(
-        scene.database, [Recorded(first.granted[0].attempt_id, Result("rejected", code="21211"))]
-    )
+    refused = Recorded(first.granted[0].attempt_id, one, Result("rejected", code="21211"))
+    await record(scene.database, [refused])
     assert await in_use(scene) == 4
     assert len((await intend(other, await claim(other, two, "w1"), "w1")).granted) == 1
 
@@ -125,7 +124,9 @@ async def test_a_cap_counts_what_was_in_the_air_before_anybody_counted(scene: Sc
     held = await claim(scene, run_id, "w1")
     sent = await intend(scene, held, "w1", wanted=3)
     await scene.rows("UPDATE limits SET in_use = 0 WHERE kind = 'business' RETURNING 1")
-    refused = [Recorded(a.attempt_id, Result("rejected", code="1")) for a in sent.granted[:1]]
+    refused = [
+        Recorded(a.attempt_id, run_id, Result("rejected", code="1")) for a in sent.granted[:1]
+    ]
     await record(scene.database, refused)  # below nothing it does not go, and nothing fails
     assert await in_use(scene) == 0
     await settings(scene, 1, concurrent=4)

@@ -183,7 +183,7 @@ async def test_retries_come_before_first_passes(scene: Scene) -> None:
     run_id = await scene.start_run(10)
     first = await claim(scene, run_id, "w1", wanted=5)
     sent = await intend(scene, first, "w1", wanted=1)
-    await record(scene.database, [Recorded(sent.granted[0].attempt_id, LATER)])
+    await record(scene.database, [Recorded(sent.granted[0].attempt_id, run_id, LATER)])
     async with transaction(scene.database) as session:
         await claims.release(session, first, owner="w1")
     await scene.rows("UPDATE jobs SET due_at = now() WHERE state = 'waiting' RETURNING 1")

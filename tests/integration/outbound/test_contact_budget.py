@@ -46,7 +46,9 @@ async def touched(scene: Scene) -> object:
 
 
 async def answered(scene: Scene, intents: Intents, result: Result) -> None:
-    await record(scene.database, [Recorded(a.attempt_id, result) for a in intents.granted])
+    assert intents.run is not None
+    run_id = intents.run.run_id
+    await record(scene.database, [Recorded(a.attempt_id, run_id, result) for a in intents.granted])
 
 
 async def test_without_a_budget_nothing_is_counted(scene: Scene) -> None:
@@ -117,15 +119,17 @@ async def test_what_never_reached_out_is_given_back(
 
 async def test_an_absent_call_is_given_back_and_counts_again_if_it_turns_up(scene: Scene) -> None:
     await budget(scene, 1)
-    sent = await once(scene, await scene.start_run(1))
+    run_id = await scene.start_run(1)
+    sent = await once(scene, run_id)
     await answered(scene, sent, Result("in_doubt"))
     attempt_id = sent.granted[0].attempt_id
+    result = (attempt_id, "absent", None, "gone")
     async with transaction(scene.database) as session:
-        await attempts.settle(session, [(attempt_id, "absent", None, "gone")], said_by="poll")
+        await attempts.settle(session, [result], run_ids=[run_id], said_by="poll")
     assert await touched(scene) == 0
     async with transaction(scene.database) as session:
-        attempt = (await attempts.get_attempts(session, [attempt_id]))[attempt_id]
-        await accept(session, [Acceptance(attempt, SID, "callback")])
+        known = await attempts.get_attempts(session, [attempt_id], run_ids=[run_id])
+        await accept(session, [Acceptance(known[attempt_id], SID, "callback")])
     same = "SELECT touched_at = intent_at FROM touches JOIN attempts USING (attempt_id)"
     assert await scene.rows(same) == [(True,)]
 

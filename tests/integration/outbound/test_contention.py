@@ -48,9 +48,9 @@ async def somebody_waits(rival: asyncpg.Connection) -> bool:
     return bool(await rival.fetchval(query))
 
 
-async def doubt(scene: Scene, claim_id: int) -> list[int]:
+async def doubt(scene: Scene, claim: Claim) -> list[int]:
     async with transaction(scene.database) as session:
-        return [seq for seq, _ in await jobs.doubt_sending(session, claim_id)]
+        return [seq for seq, _ in await jobs.doubt_sending(session, claim)]
 
 
 @asynccontextmanager
@@ -93,7 +93,7 @@ async def test_a_take_over_locks_jobs_in_the_order_that_all_keep_to(
             await jobs.mark_sending(session, taken, {seq: f"att_{seq}"})
     async with asyncio.TaskGroup() as group, rival.transaction():
         await lock(rival, 1)
-        doubting = group.create_task(doubt(scene, taken.claim_id))
+        doubting = group.create_task(doubt(scene, taken))
         await eventually(lambda: somebody_waits(rival))
         # free: who waits for the first has none of the later ones
         await rival.execute("SELECT 1 FROM jobs WHERE seq = 3 FOR UPDATE NOWAIT")

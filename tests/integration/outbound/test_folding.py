@@ -37,8 +37,8 @@ async def row_of(scene: Scene) -> list[object]:
 async def test_any_order_with_the_answer_anywhere_gives_one_row(
     scene: Scene, order: tuple[str, ...]
 ) -> None:
-    _, attempt_id = await one_intent(scene)
-    answer = Recorded(attempt_id, Result("accepted", provider_id=SID))
+    run_id, attempt_id = await one_intent(scene)
+    answer = Recorded(attempt_id, run_id, Result("accepted", provider_id=SID))
     for number, status in enumerate(order):
         more = {"duration": 12} if status == "completed" else {}
         for _ in range(2):
@@ -67,7 +67,9 @@ async def test_any_order_with_the_answer_anywhere_gives_one_row(
 
 async def test_a_callback_proves_acceptance_of_an_attempt_in_doubt(scene: Scene) -> None:
     run_id, attempt_id = await one_intent(scene)
-    await record(scene.database, [Recorded(attempt_id, Result("in_doubt", reason="time-out"))])
+    await record(
+        scene.database, [Recorded(attempt_id, run_id, Result("in_doubt", reason="time-out"))]
+    )
     assert await scene.states(run_id) == {"in_doubt": 1}
     await scene.report(attempt_id, SID, "ringing")
     await fold_calls(scene.database, batch=100)
@@ -79,7 +81,7 @@ async def test_a_stale_rejection_does_not_touch_an_accepted_call(scene: Scene) -
     run_id, attempt_id = await one_intent(scene)
     await scene.report(attempt_id, SID, "ringing")
     await fold_calls(scene.database, batch=100)
-    await record(scene.database, [Recorded(attempt_id, Result("rejected", code="20404"))])
+    await record(scene.database, [Recorded(attempt_id, run_id, Result("rejected", code="20404"))])
     assert await scene.states(run_id) == {"accepted": 1}
 
 
@@ -120,7 +122,9 @@ async def test_an_event_of_another_business_is_kept_and_applied_to_nobody(scene:
 
 async def test_doubt_ends_unknown_at_its_horizon_and_a_late_fact_corrects_it(scene: Scene) -> None:
     run_id, attempt_id = await one_intent(scene)
-    await record(scene.database, [Recorded(attempt_id, Result("in_doubt", reason="time-out"))])
+    await record(
+        scene.database, [Recorded(attempt_id, run_id, Result("in_doubt", reason="time-out"))]
+    )
     await close_silent(scene.database, Horizons(in_doubt=3600))
     assert await scene.states(run_id) == {"in_doubt": 1}
     async with transaction(scene.database):
@@ -148,7 +152,9 @@ async def test_a_call_is_borne_for_as_long_as_its_run_lets_it_last(
     scene: Scene, caplog: pytest.LogCaptureFixture
 ) -> None:
     run_id, attempt_id = await one_intent(scene, ring_timeout=60, time_limit=14_400)
-    await record(scene.database, [Recorded(attempt_id, Result("accepted", provider_id=SID))])
+    await record(
+        scene.database, [Recorded(attempt_id, run_id, Result("accepted", provider_id=SID))]
+    )
     await dialled_ago(scene, 14_400 + 60 + 800)
     await close_silent(scene.database, Horizons(call_margin=900))
     assert await scene.states(run_id) == {"accepted": 1}
@@ -163,11 +169,11 @@ async def test_a_call_is_borne_for_as_long_as_its_run_lets_it_last(
 async def test_nothing_is_said_of_a_call_that_ended_while_it_was_looked_for(
     scene: Scene, caplog: pytest.LogCaptureFixture
 ) -> None:
-    _, attempt_id = await one_intent(scene)
+    run_id, attempt_id = await one_intent(scene)
     await scene.report(attempt_id, SID, "completed")
     await fold_calls(scene.database, batch=10)
     async with transaction(scene.database) as session:
-        await _close(session, [attempt_id], state="unknown", reason="no_final_callback")
+        await _close(session, {attempt_id: run_id}, state="unknown", reason="no_final_callback")
     assert await scene.rows("SELECT state, outcome FROM jobs") == [("done", "answered")]
     assert caplog.messages == []
 

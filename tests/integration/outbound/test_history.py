@@ -53,11 +53,11 @@ async def sent(scene: Scene, run_id: str, *, worker: str = "w1") -> str:
 async def busy_and_then_answered(scene: Scene) -> tuple[str, str, str]:
     run_id = await scene.start_run(1, max_attempts=2, retry_after=0)
     first = await sent(scene, run_id)
-    await record(scene.database, [Recorded(first, Result("accepted", provider_id=FIRST))])
+    await record(scene.database, [Recorded(first, run_id, Result("accepted", provider_id=FIRST))])
     await scene.report(first, FIRST, "busy")
     await fold_calls(scene.database, batch=100)
     second = await sent(scene, run_id)
-    await record(scene.database, [Recorded(second, Result("in_doubt", reason="time-out"))])
+    await record(scene.database, [Recorded(second, run_id, Result("in_doubt", reason="time-out"))])
     for status in ("ringing", "completed"):
         await scene.report(second, SECOND, status)
         await fold_calls(scene.database, batch=100)
@@ -119,9 +119,9 @@ async def test_each_way_to_end_leaves_its_lines(scene: Scene, http: httpx.AsyncC
     await record(
         scene.database,
         [
-            Recorded(refused, Result("rejected", code="21211", reason="invalid To")),
-            Recorded(lost, Result("not_sent", reason="connect")),
-            Recorded(silent, Result("in_doubt", reason="time-out")),
+            Recorded(refused, run_id, Result("rejected", code="21211", reason="invalid To")),
+            Recorded(lost, run_id, Result("not_sent", reason="connect")),
+            Recorded(silent, run_id, Result("in_doubt", reason="time-out")),
         ],
     )
     await scene.rows(
@@ -151,7 +151,7 @@ async def test_a_runs_decisions_are_paged_newest_first(
     one, two = await scene.start_run(4), await scene.start_run(4)
     intents = await intend(scene, await claim(scene, one, "w1"), "w1")
     for attempt in intents.granted:
-        await record(scene.database, [Recorded(attempt.attempt_id, Result("not_sent"))])
+        await record(scene.database, [Recorded(attempt.attempt_id, one, Result("not_sent"))])
     where = path(scene, one, "decisions")
     first = await lines(http, where, limit=3)
     rest = await lines(http, where, limit=3, before=first[-1]["position"])

@@ -26,7 +26,7 @@ async def tried(scene: Scene, run_id: str, result: Result) -> str:
     )
     intents = await intend(scene, await claim(scene, run_id, "w1"), "w1")
     attempt_id = intents.granted[0].attempt_id
-    await record(scene.database, [Recorded(attempt_id, result)])
+    await record(scene.database, [Recorded(attempt_id, run_id, result)])
     return attempt_id
 
 
@@ -136,7 +136,7 @@ async def test_an_answer_to_the_credentials_of_before_holds_nothing(scene: Scene
     run_id = await scene.start_run(1)
     intents = await intend(scene, await claim(scene, run_id, "w1"), "w1")
     await scene.open_channel(version=2)
-    refused = Recorded(intents.granted[0].attempt_id, Result("misconfigured", code="20003"))
+    refused = Recorded(intents.granted[0].attempt_id, run_id, Result("misconfigured", code="20003"))
     await record(scene.database, [refused])
     assert await scene.value("SELECT held_until > clock_timestamp() FROM channels") is False
 
@@ -145,12 +145,12 @@ async def test_after_a_hold_one_request_goes_first_whoever_asks(scene: Scene) ->
     run_id = await scene.start_run(20)
     one, two = await claim(scene, run_id, "w1"), await claim(scene, run_id, "w2")
     first = (await intend(scene, one, "w1", wanted=1)).granted[0].attempt_id
-    refused = Recorded(first, Result("misconfigured", code="20003"))
+    refused = Recorded(first, run_id, Result("misconfigured", code="20003"))
     await record(scene.database, [refused])
     assert (await intend(scene, one, "w1")).granted == ()
     await scene.rows("UPDATE channels SET held_until = clock_timestamp() RETURNING 1")
     granted = [*(await intend(scene, one, "w1")).granted, *(await intend(scene, two, "w2")).granted]
     assert len(granted) == 1
-    trial = Recorded(granted[0].attempt_id, Result("accepted", provider_id=BUSY_SID))
+    trial = Recorded(granted[0].attempt_id, run_id, Result("accepted", provider_id=BUSY_SID))
     await record(scene.database, [trial])
     assert len((await intend(scene, two, "w2")).granted) == 10

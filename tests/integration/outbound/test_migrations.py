@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest_asyncio
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, event
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from trunkline_common.db import roles
-from trunkline_common.db.migrate import migrate_async
-from trunkline_common.ids import account_scope
+from trunkline_common.db.migrate import _whole_scripts, migrate_async
+from trunkline_common.ids import RUN, account_scope, new_id
 from trunkline_common.testing import databases
 
 CHANNEL = (
@@ -94,3 +99,49 @@ async def test_the_version_that_is_running_goes_on_after_the_migration(
     )
     await first_version.execute("UPDATE limits SET in_use = in_use + 1 WHERE id = 'AC1'")
     await first_version.execute(CHANNEL, "chn_2", "biz_b", 1.0, 1)
+
+
+JOB = (
+    "INSERT INTO jobs (run_id, seq, business_id, contact_id, address)"
+    " VALUES ($1, 1, 'biz_a', 'con_1', '+1')"
+)
+DECISION = (
+    "INSERT INTO decisions (business_id, run_id, seq, decision, rule)"
+    " VALUES ('biz_a', $1, 1, 'deferred', 'out_of_window') RETURNING position"
+)
+
+
+async def test_what_is_there_becomes_the_first_month_and_is_found_again_after_a_way_back(
+    first_version: asyncpg.Connection,
+) -> None:
+    run_id = new_id(RUN)
+    for key in (run_id, "run_of_another_form"):
+        await first_version.execute(JOB, key)
+    position = await first_version.fetchval(DECISION, run_id)
+    await _to_head(first_version)
+    place = "SELECT CAST(CAST(tableoid AS regclass) AS text) FROM jobs ORDER BY run_id"
+    rows = await first_version.fetch(place)
+    assert [row[0] for row in rows] == ["jobs_first", "jobs_default"]
+    later = await first_version.fetchval(DECISION, run_id)
+    assert later > position
+    await _back(first_version, "0090_cohorts")
+    assert [row[0] for row in await first_version.fetch(place)] == ["jobs", "jobs"]
+    assert await first_version.fetchval(DECISION, run_id) > later
+
+
+async def _back(connection: asyncpg.Connection, name: str) -> None:
+    """Undo one step."""
+    database = await connection.fetchval("SELECT current_database()")
+    server = os.environ["TRUNKLINE_TEST_POSTGRES_URL"]
+    url = databases.at_database(server, database, role=roles.owner_role("outbound"))
+    step = importlib.import_module(f"trunkline_outbound.migrations.versions.{name}")
+    engine = create_async_engine(url.replace("postgresql:", "postgresql+asyncpg:"))
+    event.listen(engine.sync_engine, "do_execute", _whole_scripts)
+
+    def undo(within: Connection) -> None:
+        with Operations.context(MigrationContext.configure(within)):
+            step.downgrade()
+
+    async with engine.begin() as within:
+        await within.run_sync(undo)
+    await engine.dispose()

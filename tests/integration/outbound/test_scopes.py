@@ -48,8 +48,9 @@ async def test_a_provider_id_that_another_claimed_is_still_ours(scene: Scene, ot
     for stage, run_id in ((other, theirs), (scene, ours)):
         granted = (await intend(stage, await claim(stage, run_id, "w1"), "w1")).granted
         attempts[run_id] = granted[0].attempt_id
-    for attempt_id in attempts.values():
-        await record(scene.database, [Recorded(attempt_id, Result("accepted", provider_id=SID))])
+    for run_id, attempt_id in attempts.items():
+        taken = Recorded(attempt_id, run_id, Result("accepted", provider_id=SID))
+        await record(scene.database, [taken])
     await scene.report(attempts[ours], SID, "completed", duration=3)
     await fold_calls(scene.database, batch=10)
     assert await scene.states(ours) == {"done": 1}
@@ -61,7 +62,7 @@ async def test_a_freed_slot_goes_back_to_its_own_business(scene: Scene, other: S
     theirs, ours = await other.start_run(1), await scene.start_run(1)
     await intend(other, await claim(other, theirs, "w1"), "w1")
     granted = (await intend(scene, await claim(scene, ours, "w1"), "w1")).granted
-    refused = Recorded(granted[0].attempt_id, Result("rejected", code="21211"))
+    refused = Recorded(granted[0].attempt_id, ours, Result("rejected", code="21211"))
     await record(scene.database, [refused])
     rows = await scene.rows("SELECT id, in_use FROM limits WHERE kind = 'account' ORDER BY in_use")
     assert [in_use for _, in_use in rows] == [0, 1]

@@ -102,7 +102,7 @@ async def _skip(session: AsyncSession, taken: Claim) -> None:
 
 
 async def _doubt(session: AsyncSession, taken: Claim) -> None:
-    await jobs.doubt_sending(session, taken.claim_id)
+    await jobs.doubt_sending(session, taken)
 
 
 async def _claim_due(session: AsyncSession, taken: Claim) -> None:
@@ -153,16 +153,20 @@ async def test_jobs_move_as_the_protocol_says_and_in_no_other_way(scene: Scene) 
 
 
 async def test_attempts_move_as_the_protocol_says_and_in_no_other_way(scene: Scene) -> None:
-    intents = await intend(scene, await claim(scene, await scene.start_run(1), "w1"), "w1")
+    run_id = await scene.start_run(1)
+    intents = await intend(scene, await claim(scene, run_id, "w1"), "w1")
     attempt_id = intents.granted[0].attempt_id
+    async with transaction(scene.database) as session:
+        known = await attempts.get_attempts(session, [attempt_id], run_ids=[run_id])
     moved = set()
     for one, two in itertools.product(ATTEMPT, ATTEMPT):
         await scene.rows("UPDATE attempts SET state = :one RETURNING 1", one=one)
         async with transaction(scene.database) as session:
             if two == "accepted":
-                await attempts.accept(session, [(attempt_id, "CA1", "walk")])
+                await attempts.accept(session, [(known[attempt_id], "CA1", "walk")])
             else:
-                await attempts.settle(session, [(attempt_id, two, None, "")], said_by="walk")
+                result = (attempt_id, two, None, "")
+                await attempts.settle(session, [result], run_ids=[run_id], said_by="walk")
         if one != two and await scene.value("SELECT state FROM attempts") == two:
             moved.add((one, two))
     assert moved == pairs(ATTEMPT)

@@ -7,6 +7,7 @@ messages, so that one search finds everything about one thing.
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import Final
 
 import uuid_utils
@@ -39,6 +40,12 @@ def new_id(prefix: str) -> str:
 def new_event_id() -> str:
     """A new event id: a plain UUIDv7, as CloudEvents consumers expect."""
     return str(uuid_utils.uuid7())
+
+
+def first_id(prefix: str, moment: datetime) -> str:
+    """What no id of this kind that is made from this moment on sorts before, byte by byte."""
+    millis = int(moment.timestamp() * 1000)
+    return prefix + "_" + "".join(_ALPHABET[(millis >> shift) & 31] for shift in range(45, -1, -5))
 
 
 def is_id(text: str, prefix: str) -> bool:

@@ -40,8 +40,8 @@ async def accept(session: AsyncSession, news: Sequence[Acceptance]) -> None:
     if not news:
         return
     ids = [n.attempt.attempt_id for n in news]
-    late = await surplus.late_of(session, ids)
-    await attempts.accept(session, [(n.attempt.attempt_id, n.provider_id, n.said_by) for n in news])
+    late = await surplus.late_of(session, [n.attempt for n in news])
+    await attempts.accept(session, [(n.attempt, n.provider_id, n.said_by) for n in news])
     await attempts.close_sends(session, ids)
     owners = await attempts.bind(session, [(n.attempt, n.provider_id) for n in news])
     ours = [n for n in news if owners[n.attempt.scope, n.provider_id] == n.attempt.attempt_id]
@@ -64,7 +64,7 @@ async def _brake(session: AsyncSession, ours: Sequence[Acceptance], late: set[st
     """What is accepted after it had been given up must not be dialled again beside it."""
     await surplus.take_back(session, [n.attempt for n in ours if n.attempt.attempt_id in late])
     await touches.restore(session, sorted(late))
-    facts = [(n.attempt.attempt_id, n.provider_id) for n in ours]
+    facts = [(n.attempt, n.provider_id) for n in ours]
     twice = await surplus.detect(session, facts)
     if twice:
         log.error("call.made_twice", extra={"attempts": twice})

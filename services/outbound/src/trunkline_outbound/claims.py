@@ -97,10 +97,11 @@ async def take_over(session: AsyncSession, claim: Claim, lease: Lease) -> Claim:
     """
     name_commit(session, "outbound.take_over")
     taken = await store.take_over(session, claim.claim_id, lease)
-    doubted = await jobs.doubt_sending(session, claim.claim_id)
+    doubted = await jobs.doubt_sending(session, claim)
     await attempts.settle(
         session,
         [(attempt_id, "in_doubt", None, "worker_lost") for _, attempt_id in doubted],
+        run_ids=[claim.run_id],
         said_by="take_over",
     )
     await decisions.add(

@@ -149,6 +149,7 @@ async def on_message_results(session: AsyncSession, envelopes: Sequence[Envelope
     said = [
         SaidOfMessage(
             attempt_id=e.event.attempt_id,
+            run_id=e.event.run_id,
             status=_STATUS[type(e.event)],
             business_id=e.business_id,
             code=getattr(e.event, "code", None),

@@ -225,7 +225,7 @@ class Dispatcher:
             self._places.give_back(wanted)
             # The commit may have happened although its answer was lost; nothing of it was sent.
             unsent = Result("not_sent", reason="intent_commit_unanswered")
-            await self._recorder.write(draft.attempt_ids, unsent)
+            await self._recorder.write(run.run_id, draft.attempt_ids, unsent)
             raise
 
     def _departure(
@@ -247,7 +247,8 @@ class Dispatcher:
             IN_FLIGHT.dec()
             self._places.give_back()
         RESULTS.labels(result.kind).inc()
-        await self._recorder.write([departure.attempt.attempt_id], result)
+        run_id = departure.run.run_id
+        await self._recorder.write(run_id, [departure.attempt.attempt_id], result)
 
     async def _let_go(self, held: Held) -> None:
         if held.lost:

@@ -114,7 +114,7 @@ async def _found(
     session: AsyncSession, doubt: Doubt, seen: ProviderCall, more: tuple[str, ...]
 ) -> None:
     """The provider has it: a fact, whatever our answer was; and its news so far."""
-    attempt = await _locked(session, doubt.attempt_id)
+    attempt = await _locked(session, doubt)
     if attempt is None:
         return
     name_commit(session, "outbound.doubt_found")
@@ -125,27 +125,28 @@ async def _found(
         await surplus.add(session, [(attempt, provider_id) for provider_id in more])
 
 
-async def _locked(session: AsyncSession, attempt_id: str) -> Attempt | None:
+async def _locked(session: AsyncSession, doubt: Doubt) -> Attempt | None:
     """The attempt with its job and itself locked, if it is still in doubt."""
-    known = await attempts.get_attempts(session, [attempt_id])
-    if attempt_id not in known:
+    known = await attempts.get_attempts(session, [doubt.attempt_id], run_ids=[doubt.run_id])
+    attempt = known.get(doubt.attempt_id)
+    if attempt is None:
         return None
-    attempt = known[attempt_id]
     await jobs.lock_jobs(session, [(attempt.run_id, attempt.seq)])
-    states = await attempts.lock_attempts(session, [attempt_id])
-    return attempt if states[attempt_id] == "in_doubt" else None
+    states = await attempts.lock_attempts(session, [attempt])
+    return attempt if states[attempt.attempt_id] == "in_doubt" else None
 
 
 async def _absent(session: AsyncSession, doubt: Doubt) -> None:
     """The provider never had it: the run's policy says whether it may be tried again."""
     attempt_id = doubt.attempt_id
-    attempt = await _locked(session, attempt_id)
+    attempt = await _locked(session, doubt)
     if attempt is None:
         return
     name_commit(session, "outbound.doubt_absent")
     again = await _may_resend(session, attempt)
     key = (attempt.run_id, attempt.seq, attempt.attempt_id)
-    await attempts.settle(session, [(attempt_id, "absent", None, ABSENT)], said_by="poll")
+    result = (attempt_id, "absent", None, ABSENT)
+    await attempts.settle(session, [result], run_ids=[attempt.run_id], said_by="poll")
     if again:
         moves = [Move(*key, "waiting", ABSENT, due_at=doubt.now, gives_back=True)]
     else:

@@ -30,6 +30,7 @@ from trunkline_outbound.store.attempts import Attempt
 from trunkline_outbound.store.decisions import Decision
 from trunkline_outbound.store.events import SaidOfCall
 from trunkline_outbound.store.jobs import LockedJob, Move, MovedJob
+from trunkline_outbound.store.whose import runs_of
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +44,9 @@ async def fold_calls(database: Database, *, batch: int) -> int:
         if not said:
             return 0
         name_commit(session, "outbound.fold_calls")
-        known = await attempts.get_attempts(session, sorted({s.attempt_id for s in said}))
+        ids = sorted({s.attempt_id for s in said})
+        run_ids = await runs_of(session, ids)
+        known = await attempts.get_attempts(session, ids, run_ids=run_ids)
         judged = [(s, _problem(s, known.get(s.attempt_id))) for s in said]
         good = [s for s, problem in judged if problem is None]
         await events.mark_calls_folded(session, judged)
@@ -70,7 +73,7 @@ async def _apply(
     ids = sorted({s.attempt_id for s in said})
     keys = sorted({(known[i].run_id, known[i].seq) for i in ids})
     locked = await jobs.lock_jobs(session, keys)
-    await attempts.lock_attempts(session, ids)
+    await attempts.lock_attempts(session, [known[i] for i in ids])
     provider_ids = {s.attempt_id: s.provider_id for s in reversed(said)}
     await accept(session, [Acceptance(known[i], provider_ids[i], "callback") for i in ids])
     twins = {(s.attempt_id, s.provider_id) for s in said} - set(provider_ids.items())

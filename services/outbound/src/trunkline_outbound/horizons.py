@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import TextClause, text
@@ -14,7 +14,7 @@ from trunkline_common.db import Database, outbox, transaction
 from trunkline_common.db.transaction import name_commit, wake_after_commit
 from trunkline_outbound.facts import fact_of, job_ended
 from trunkline_outbound.runs import ENDED, WORK
-from trunkline_outbound.store import attempts, decisions, jobs, limits
+from trunkline_outbound.store import attempts, decisions, doubts, jobs, limits
 from trunkline_outbound.store.attempts import Attempt
 from trunkline_outbound.store.decisions import Decision
 from trunkline_outbound.store.jobs import Move, MovedJob
@@ -26,7 +26,7 @@ BATCH = 200
 # How long a call may last is its run's business.
 _SILENT_CALLS = text(
     """
-SELECT calls.attempt_id FROM calls
+SELECT calls.attempt_id, calls.run_id FROM calls
   JOIN jobs ON jobs.run_id = calls.run_id AND jobs.seq = calls.seq
   JOIN runs ON runs.run_id = calls.run_id
  WHERE calls.ended_at IS NULL AND jobs.state = 'accepted'
@@ -40,7 +40,7 @@ SELECT calls.attempt_id FROM calls
 # The outcome is the last word of messaging; without one it never said anything.
 _SILENT_MESSAGES = text(
     """
-SELECT jobs.open_attempt FROM jobs JOIN runs USING (run_id)
+SELECT jobs.open_attempt, jobs.run_id FROM jobs JOIN runs USING (run_id)
  WHERE runs.channel = 'whatsapp' AND runs.state IN ('running', 'paused', 'cancelling')
    AND jobs.state = 'accepted' AND (jobs.outcome IS NOT NULL) = :heard_of
    AND jobs.changed_at < clock_timestamp() - make_interval(secs => :horizon)
@@ -69,32 +69,34 @@ async def close_silent(database: Database, horizons: Horizons) -> None:
     An attempt in doubt ends `unknown`, never sent again by itself; a later callback corrects it.
     """
     async with transaction(database) as session:
-        doubtful = await attempts.doubtful(session, grace=horizons.in_doubt, batch=BATCH)
+        doubtful = await doubts.doubtful(session, grace=horizons.in_doubt, batch=BATCH)
         calls = await _find(session, _SILENT_CALLS, margin=horizons.call_margin)
         heard_of = await _find(session, _SILENT_MESSAGES, horizon=horizons.message, heard_of=True)
         unheard = await _find(session, _SILENT_MESSAGES, horizon=horizons.unheard, heard_of=False)
-    for ids, state, reason in (
+    for found, state, reason in (
         (doubtful, "unknown", "no_proof_of_acceptance"),
         (calls, "unknown", "no_final_callback"),
         (heard_of, "done", "no_further_status"),
         (unheard, "unknown", "message_unheard"),
     ):
-        if ids:
+        if found:
             async with transaction(database) as session:
-                await _close(session, ids, state=state, reason=reason)
+                await _close(session, found, state=state, reason=reason)
 
 
-async def _find(session: AsyncSession, query: TextClause, **more: float | bool) -> list[str]:
-    return list((await session.execute(query, {**more, "batch": BATCH})).scalars())
+async def _find(session: AsyncSession, query: TextClause, **more: float | bool) -> dict[str, str]:
+    rows = await session.execute(query, {**more, "batch": BATCH})
+    return {row[0]: row[1] for row in rows}
 
 
 async def _close(
-    session: AsyncSession, attempt_ids: Sequence[str], *, state: str, reason: str
+    session: AsyncSession, found: Mapping[str, str], *, state: str, reason: str
 ) -> None:
-    known = await attempts.get_attempts(session, attempt_ids)
+    """Close the attempts that were found (attempt → run), where nothing changed since."""
+    known = await attempts.get_attempts(session, list(found), run_ids=set(found.values()))
     keys = sorted({(a.run_id, a.seq) for a in known.values()})
     locked = await jobs.lock_jobs(session, keys)
-    await attempts.lock_attempts(session, list(known))
+    await attempts.lock_attempts(session, known.values())
     # Read again under the locks: a message may have been heard of since it was found unheard.
     moves = [
         Move(a.run_id, a.seq, a.attempt_id, state, reason, outcome=job.outcome)
@@ -120,7 +122,12 @@ async def _tell(
     """Settle the attempts of jobs that were closed, say so, and free what they held."""
     name_commit(session, "outbound.horizon")
     ids = [a.attempt_id for a in ours]
-    await attempts.settle(session, [(i, "unknown", None, reason) for i in ids], said_by="horizon")
+    await attempts.settle(
+        session,
+        [(i, "unknown", None, reason) for i in ids],
+        run_ids={a.run_id for a in ours},
+        said_by="horizon",
+    )
     await attempts.close_sends(session, ids)
     await decisions.add(
         session, [Decision(a.business_id, a.run_id, a.seq, state, reason) for a in ours]

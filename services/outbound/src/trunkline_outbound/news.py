@@ -20,6 +20,7 @@ from trunkline_outbound.store import attempts, doubts, events, surplus
 from trunkline_outbound.store.attempts import Attempt
 from trunkline_outbound.store.doubts import LiveCall
 from trunkline_outbound.store.events import KeptOfCall
+from trunkline_outbound.store.whose import runs_of
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +60,8 @@ async def poll_silent_calls(
             log.error("call.not_there", extra={"attempt": call.attempt_id})
             return
         async with transaction(database) as session:
-            known = await attempts.get_attempts(session, [call.attempt_id])
+            run_ids = await runs_of(session, [call.attempt_id])
+            known = await attempts.get_attempts(session, [call.attempt_id], run_ids=run_ids)
             name_commit(session, "outbound.poll")
             await keep_news(session, known[call.attempt_id], seen)
 

@@ -25,9 +25,11 @@ class Recorder:
         self._database = database
         self._results: Together[Recorded] = Together(self._write_until_done, spacing=SPACING)
 
-    async def write(self, attempt_ids: Iterable[str], result: Result) -> None:
-        """Return once it is durable that this came of these attempts."""
-        await self._results.add_all(Recorded(attempt_id, result) for attempt_id in attempt_ids)
+    async def write(self, run_id: str, attempt_ids: Iterable[str], result: Result) -> None:
+        """Return once it is durable that this came of these attempts of a run."""
+        await self._results.add_all(
+            Recorded(attempt_id, run_id, result) for attempt_id in attempt_ids
+        )
 
     async def _write_until_done(self, batch: Sequence[Recorded]) -> None:
         """Facts are worth waiting for: a callback may never repeat what the answer said."""

@@ -42,20 +42,22 @@ class Recorded:
     """One attempt with its result, on the way to its rows."""
 
     attempt_id: str
+    run_id: str
     result: Result
 
 
 async def record(database: Database, batch: Sequence[Recorded]) -> None:
     """Write a batch of results. Safe to repeat: a second time changes nothing."""
     async with transaction(database) as session:
-        known = await attempts.get_attempts(session, [r.attempt_id for r in batch])
+        ids, run_ids = [r.attempt_id for r in batch], {r.run_id for r in batch}
+        known = await attempts.get_attempts(session, ids, run_ids=run_ids)
         results = [(known[r.attempt_id], r.result) for r in batch if r.attempt_id in known]
         if not results:
             return
         keys = sorted({(attempt.run_id, attempt.seq) for attempt, _ in results})
         name_commit(session, "outbound.record")
         locked = await jobs.lock_jobs(session, keys)
-        await attempts.lock_attempts(session, list(known))
+        await attempts.lock_attempts(session, known.values())
         await accept(
             session,
             [
@@ -85,6 +87,7 @@ async def _decide(
     open_still = await attempts.settle(
         session,
         [(a.attempt_id, _ATTEMPT_STATE[r.kind], r.code, r.reason) for a, r in results],
+        run_ids={a.run_id for a, _ in results},
         said_by="answer",
     )
     decided = [(a, r) for a, r in results if a.attempt_id in open_still]
@@ -110,7 +113,7 @@ async def _learn(session: AsyncSession, results: Sequence[tuple[Attempt, Result]
     """What results say of a channel: refused, it is left alone but for one request a minute."""
     accepted = {a.channel_id for a, result in results if result.kind == "accepted"}
     await channels.trust(session, sorted(accepted))
-    refused = [a.attempt_id for a, result in results if result.kind == "misconfigured"]
+    refused = [(a.attempt_id, a.run_id) for a, result in results if result.kind == "misconfigured"]
     if refused:
         for channel_id in await channels.hold(session, refused):
             log.error("channel.held", extra={"channel": channel_id})

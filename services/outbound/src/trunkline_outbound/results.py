@@ -29,7 +29,8 @@ async def fold_messages(database: Database, *, batch: int) -> int:
         if not said:
             return 0
         name_commit(session, "outbound.fold_messages")
-        known = await attempts.get_attempts(session, sorted({s.attempt_id for s in said}))
+        ids = sorted({s.attempt_id for s in said})
+        known = await attempts.get_attempts(session, ids, run_ids=sorted({s.run_id for s in said}))
         judged = [(s, _problem(s, known.get(s.attempt_id))) for s in said]
         await events.mark_messages_folded(session, judged)
         good = [s for s, problem in judged if problem is None]

@@ -42,6 +42,9 @@ class Settings(ServiceSettings):
     audit_at: time = Field(
         default=time(3, 30), description="UTC: from then on the day before is audited"
     )
+    run_keep_days: int = Field(
+        default=400, ge=1, description="a month of runs is dropped when all ended so long ago"
+    )
     sweep_seconds: float = Field(default=5.0, ge=0.1)
     in_doubt_horizon_seconds: float = Field(default=600.0, ge=1)
     call_margin_seconds: float = Field(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import text
@@ -48,16 +48,19 @@ RETURNING attempt_id
 """
 )
 _CLOSE_SENDS = text("DELETE FROM open_sends WHERE attempt_id = ANY (CAST(:attempts AS text[]))")
+# INVARIANT: every statement names the runs as well, so that it looks into their months only.
 _GET = text(
     """
 SELECT attempt_id, call_id, business_id, run_id, seq, contact_id, channel_id, account,
        from_number, to_number, state, correlation_id, traceparent
   FROM attempts WHERE attempt_id = ANY (CAST(:attempts AS text[]))
+   AND run_id = ANY (CAST(:runs AS text[]))
 """
 )
 _LOCK = text(
     """
 SELECT attempt_id, state FROM attempts WHERE attempt_id = ANY (CAST(:attempts AS text[]))
+   AND run_id = ANY (CAST(:runs AS text[]))
  ORDER BY attempt_id FOR NO KEY UPDATE
 """
 )
@@ -67,7 +70,7 @@ UPDATE attempts SET state = 'accepted', provider_id = fact.provider_id,
        resolved_by = fact.said_by, resolved_at = clock_timestamp()
   FROM unnest(CAST(:attempts AS text[]), CAST(:provider_ids AS text[]),
               CAST(:said_by AS text[])) AS fact (attempt_id, provider_id, said_by)
- WHERE attempts.attempt_id = fact.attempt_id
+ WHERE attempts.attempt_id = fact.attempt_id AND attempts.run_id = ANY (CAST(:runs AS text[]))
    AND attempts.state = ANY (CAST(:befores AS text[]))
 """
 )
@@ -82,6 +85,7 @@ UPDATE attempts SET state = result.state, code = result.code, reason = result.re
   FROM unnest(CAST(:attempts AS text[]), CAST(:states AS text[]), CAST(:codes AS text[]),
               CAST(:reasons AS text[])) AS result (attempt_id, state, code, reason)
  WHERE attempts.attempt_id = result.attempt_id
+   AND attempts.run_id = ANY (CAST(:runs AS text[]))
    AND (attempts.state, result.state) IN (
        SELECT * FROM unnest(CAST(:befores AS text[]), CAST(:afters AS text[])))
 RETURNING attempts.attempt_id, attempts.state
@@ -111,13 +115,6 @@ SELECT known.business_id, known.account, known.provider_id, known.attempt_id
               CAST(:businesses AS text[])) AS wanted (account, provider_id, business_id)
     ON known.account = wanted.account AND known.provider_id = wanted.provider_id
    AND known.business_id = wanted.business_id
-"""
-)
-_DOUBTFUL = text(
-    """
-SELECT attempt_id FROM attempts
- WHERE state = 'in_doubt' AND send_deadline < clock_timestamp() - make_interval(secs => :grace)
- ORDER BY send_deadline LIMIT :batch
 """
 )
 
@@ -217,24 +214,32 @@ async def close_sends(session: AsyncSession, attempt_ids: Sequence[str]) -> None
         await session.execute(_CLOSE_SENDS, {"attempts": list(attempt_ids)})
 
 
-async def get_attempts(session: AsyncSession, attempt_ids: Sequence[str]) -> dict[str, Attempt]:
-    """Attempts by id, read without a lock."""
-    rows = await session.execute(_GET, {"attempts": list(attempt_ids)})
-    return {row.attempt_id: Attempt(*row) for row in rows}
+async def get_attempts(
+    session: AsyncSession, attempt_ids: Sequence[str], *, run_ids: Collection[str]
+) -> dict[str, Attempt]:
+    """Attempts of these runs by id, read without a lock."""
+    parameters = {"attempts": list(attempt_ids), "runs": list(run_ids)}
+    return {row.attempt_id: Attempt(*row) for row in await session.execute(_GET, parameters)}
 
 
-async def lock_attempts(session: AsyncSession, attempt_ids: Sequence[str]) -> dict[str, str]:
+async def lock_attempts(session: AsyncSession, known: Collection[Attempt]) -> dict[str, str]:
     """Lock attempts in order, after their jobs; their states by id."""
-    rows = await session.execute(_LOCK, {"attempts": list(attempt_ids)})
+    rows = await session.execute(_LOCK, _of(known))
     return {row.attempt_id: row.state for row in rows}
 
 
-async def accept(session: AsyncSession, facts: Sequence[tuple[str, str, str]]) -> None:
+def _of(known: Collection[Attempt]) -> dict[str, list[str]]:
+    return {
+        "attempts": [attempt.attempt_id for attempt in known],
+        "runs": sorted({attempt.run_id for attempt in known}),
+    }
+
+
+async def accept(session: AsyncSession, facts: Sequence[tuple[Attempt, str, str]]) -> None:
     """Note acceptances (attempt, provider id, who says so). A fact, true whoever says it."""
     if facts:
         attempts, provider_ids, said_by = (list(column) for column in zip(*facts, strict=True))
-        parameters = {
-            "attempts": attempts,
+        parameters = _of(attempts) | {
             "provider_ids": provider_ids,
             "said_by": said_by,
             "befores": before(ATTEMPT_NEXT, "accepted"),
@@ -246,6 +251,7 @@ async def settle(
     session: AsyncSession,
     results: Sequence[tuple[str, str, str | None, str]],
     *,
+    run_ids: Collection[str],
     said_by: str,
 ) -> set[str]:
     """Move open attempts (attempt, state, code, reason); those that might still go there."""
@@ -257,6 +263,7 @@ async def settle(
         "states": states,
         "codes": codes,
         "reasons": reasons,
+        "runs": list(run_ids),
         "said_by": said_by,
         "befores": [earlier for earlier, _ in _DECISIONS],
         "afters": [later for _, later in _DECISIONS],
@@ -283,9 +290,3 @@ async def bind(
         (account_scope(row.business_id, row.account), row.provider_id): row.attempt_id
         for row in rows
     }
-
-
-async def doubtful(session: AsyncSession, *, grace: float, batch: int) -> list[str]:
-    """Attempts in doubt for longer than `grace` seconds past their send deadline."""
-    rows = await session.execute(_DOUBTFUL, {"grace": grace, "batch": batch})
-    return list(rows.scalars())

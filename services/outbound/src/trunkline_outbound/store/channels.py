@@ -69,6 +69,7 @@ UPDATE channels SET held_until = clock_timestamp() + make_interval(secs => :seco
  WHERE held_until <= clock_timestamp() AND channel_id IN (
        SELECT channels.channel_id FROM channels JOIN attempts USING (channel_id)
         WHERE attempts.attempt_id = ANY (CAST(:attempts AS text[]))
+          AND attempts.run_id = ANY (CAST(:runs AS text[]))
           AND channels.changed_at <= attempts.intent_at
         ORDER BY channels.channel_id FOR NO KEY UPDATE OF channels)
 RETURNING channel_id
@@ -183,9 +184,10 @@ async def is_known(session: AsyncSession, channel_id: str, *, business_id: str) 
     return bool((await session.execute(_KNOWN, parameters)).scalar())
 
 
-async def hold(session: AsyncSession, attempt_ids: Sequence[str]) -> list[str]:
-    """Hold the channels whose configuration was refused to these attempts; those newly held."""
-    parameters = {"attempts": list(attempt_ids), "seconds": HOLD_SECONDS}
+async def hold(session: AsyncSession, refused: Sequence[tuple[str, str]]) -> list[str]:
+    """Hold the channels whose configuration was refused to attempts (id, run); those newly held."""
+    attempts, run_ids = (list(column) for column in zip(*refused, strict=True))
+    parameters = {"attempts": attempts, "runs": run_ids, "seconds": HOLD_SECONDS}
     return list((await session.execute(_HOLD, parameters)).scalars())
 
 

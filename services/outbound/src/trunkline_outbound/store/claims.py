@@ -94,7 +94,8 @@ _CLOSE = text(
     """
 UPDATE claims SET closed_at = clock_timestamp(), owner = NULL
  WHERE claim_id = :claim_id AND token = :token AND closed_at IS NULL
-   AND NOT EXISTS (SELECT FROM jobs WHERE jobs.claim_id = :claim_id)
+   AND NOT EXISTS (SELECT FROM jobs WHERE jobs.run_id = claims.run_id
+                      AND jobs.claim_id = :claim_id)
    AND (kind = 'due' OR NOT EXISTS (
         SELECT FROM jobs WHERE jobs.run_id = claims.run_id
            AND jobs.seq BETWEEN claims.first_seq AND claims.last_seq

@@ -102,7 +102,8 @@ _CLOSE_CLAIMS = text(
 UPDATE claims SET closed_at = clock_timestamp(), owner = NULL, token = token + 1
  WHERE claim_id IN (SELECT claim_id FROM claims WHERE run_id = :run_id AND closed_at IS NULL
                      ORDER BY claim_id FOR NO KEY UPDATE)
-   AND NOT EXISTS (SELECT FROM jobs WHERE jobs.claim_id = claims.claim_id
+   AND NOT EXISTS (SELECT FROM jobs WHERE jobs.run_id = :run_id
+                      AND jobs.claim_id = claims.claim_id
                       AND jobs.state IN ('queued', 'sending'))
 """
 )

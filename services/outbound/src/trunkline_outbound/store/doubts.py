@@ -13,17 +13,24 @@ from sqlalchemy.ext.asyncio import AsyncSession
 _DOUBTS = text(
     """
 WITH due AS (
-    SELECT attempt_id FROM attempts
+    SELECT attempt_id, run_id FROM attempts
      WHERE state = 'in_doubt' AND (poll_at IS NULL OR poll_at <= clock_timestamp())
      ORDER BY poll_at NULLS FIRST LIMIT :batch FOR NO KEY UPDATE SKIP LOCKED)
 UPDATE attempts
    SET polls = polls + 1,
        poll_at = clock_timestamp() + make_interval(secs =>
            (CAST(:delays AS double precision[]))[least(polls + 1, :steps)])
-  FROM due WHERE attempts.attempt_id = due.attempt_id
-RETURNING attempts.attempt_id, business_id, channel_id, account, from_number, to_number, intent_at,
-          polls, clock_timestamp() AS now,
+  FROM due WHERE attempts.attempt_id = due.attempt_id AND attempts.run_id = due.run_id
+RETURNING attempts.attempt_id, attempts.run_id, business_id, channel_id, account, from_number,
+          to_number, intent_at, polls, clock_timestamp() AS now,
           send_deadline < clock_timestamp() - make_interval(secs => :grace) AS is_past_grace
+"""
+)
+_DOUBTFUL = text(
+    """
+SELECT attempt_id, run_id FROM attempts
+ WHERE state = 'in_doubt' AND send_deadline < clock_timestamp() - make_interval(secs => :grace)
+ ORDER BY send_deadline LIMIT :batch
 """
 )
 _BOUND = text(
@@ -45,6 +52,7 @@ UPDATE calls SET polls = calls.polls + 1,
            + make_interval(secs => least(:first * power(2, calls.polls), :longest))
   FROM due, attempts
  WHERE calls.call_id = due.call_id AND attempts.attempt_id = calls.attempt_id
+   AND attempts.run_id = calls.run_id
 RETURNING calls.attempt_id, calls.business_id, attempts.channel_id, calls.account,
           calls.provider_id
 """
@@ -60,6 +68,7 @@ WITH due AS (
 UPDATE calls SET hang_up_asked_at = clock_timestamp()
   FROM due, attempts
  WHERE calls.call_id = due.call_id AND attempts.attempt_id = calls.attempt_id
+   AND attempts.run_id = calls.run_id
 RETURNING calls.attempt_id, calls.business_id, attempts.channel_id, calls.account,
           calls.provider_id
 """
@@ -71,6 +80,7 @@ class Doubt:
     """An attempt to ask about; times on the database's clock, `polls` counts this look."""
 
     attempt_id: str
+    run_id: str
     business_id: str
     channel_id: str
     account: str
@@ -126,3 +136,9 @@ async def pick_calls_to_end(session: AsyncSession, *, again: float, batch: int) 
     """Calls of cancelled runs that were to be hung up and are still in the air."""
     parameters = {"again": again, "batch": batch}
     return [LiveCall(*row) for row in await session.execute(_TO_END, parameters)]
+
+
+async def doubtful(session: AsyncSession, *, grace: float, batch: int) -> dict[str, str]:
+    """Attempts in doubt for longer than `grace` seconds past their send deadline, with runs."""
+    rows = await session.execute(_DOUBTFUL, {"grace": grace, "batch": batch})
+    return {row.attempt_id: row.run_id for row in rows}

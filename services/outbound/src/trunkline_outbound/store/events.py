@@ -28,10 +28,11 @@ ON CONFLICT DO NOTHING
 )
 _KEEP_MESSAGES = text(
     """
-INSERT INTO message_events (attempt_id, status, business_id, code, reason, event_id)
+INSERT INTO message_events (attempt_id, run_id, status, business_id, code, reason, event_id)
 SELECT * FROM unnest(
-    CAST(:attempts AS text[]), CAST(:statuses AS text[]), CAST(:businesses AS text[]),
-    CAST(:codes AS text[]), CAST(:reasons AS text[]), CAST(:event_ids AS text[]))
+    CAST(:attempts AS text[]), CAST(:runs AS text[]), CAST(:statuses AS text[]),
+    CAST(:businesses AS text[]), CAST(:codes AS text[]), CAST(:reasons AS text[]),
+    CAST(:event_ids AS text[]))
 ON CONFLICT DO NOTHING
 """
 )
@@ -58,9 +59,13 @@ UPDATE call_events SET folded_at = clock_timestamp(), problem = done.problem
  WHERE call_events.attempt_id = done.attempt_id AND call_events.event_id = done.event_id
 """
 )
+# A version that is about to be replaced keeps events without their run.
 _UNFOLDED_MESSAGES = text(
     """
-SELECT attempt_id, status, business_id, code, reason, event_id FROM message_events
+SELECT attempt_id, coalesce(run_id, (SELECT max(attempts.run_id) FROM attempts
+           WHERE attempts.attempt_id = message_events.attempt_id), '') AS run_id,
+       status, business_id, code, reason, event_id
+  FROM message_events
  WHERE folded_at IS NULL ORDER BY arrived_at LIMIT :batch FOR NO KEY UPDATE SKIP LOCKED
 """
 )
@@ -102,6 +107,7 @@ class SaidOfMessage:
     """What messaging said of a run's message."""
 
     attempt_id: str
+    run_id: str
     status: str
     business_id: str
     code: str | None
@@ -132,6 +138,7 @@ async def keep_message_events(session: AsyncSession, said: Sequence[SaidOfMessag
     """Keep what messaging said of messages; a repetition changes nothing."""
     parameters = {
         "attempts": [event.attempt_id for event in said],
+        "runs": [event.run_id for event in said],
         "statuses": [event.status for event in said],
         "businesses": [event.business_id for event in said],
         "codes": [event.code for event in said],

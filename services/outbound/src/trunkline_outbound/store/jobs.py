@@ -25,7 +25,7 @@ SELECT seq, contact_id, address, attempts, clock_timestamp() AS now, zone FROM j
 _PICK_DUE = text(
     """
 SELECT seq, contact_id, address, attempts, clock_timestamp() AS now, zone FROM jobs
- WHERE claim_id = :claim_id AND state = 'queued'
+ WHERE run_id = :run_id AND claim_id = :claim_id AND state = 'queued'
  ORDER BY seq LIMIT :wanted FOR NO KEY UPDATE
 """
 )
@@ -70,6 +70,7 @@ SELECT jobs.run_id, jobs.seq, jobs.state, jobs.open_attempt, jobs.attempts, jobs
   FROM jobs
   JOIN unnest(CAST(:run_ids AS text[]), CAST(:seqs AS bigint[])) AS wanted (run_id, seq)
     ON jobs.run_id = wanted.run_id AND jobs.seq = wanted.seq
+ WHERE jobs.run_id = ANY (CAST(:run_ids AS text[]))
  ORDER BY jobs.run_id, jobs.seq FOR NO KEY UPDATE OF jobs
 """
 )
@@ -88,6 +89,7 @@ UPDATE jobs SET state = move.state, claim_id = NULL, due_at = move.due_at,
               CAST(:outcomes AS text[]), CAST(:reasons AS text[]), CAST(:give_backs AS boolean[]))
        AS move (run_id, seq, attempt_id, state, due_at, outcome, reason, gives_back)
  WHERE jobs.run_id = move.run_id AND jobs.seq = move.seq
+   AND jobs.run_id = ANY (CAST(:run_ids AS text[]))
    AND jobs.open_attempt = move.attempt_id
    AND (jobs.state, move.state) IN (
        SELECT * FROM unnest(CAST(:befores AS text[]), CAST(:afters AS text[])))
@@ -98,12 +100,12 @@ RETURNING jobs.run_id, jobs.seq, jobs.contact_id, jobs.business_id, jobs.state, 
 _DOUBT_CLAIM = text(
     """
 WITH sent AS (
-    SELECT run_id, seq FROM jobs WHERE claim_id = :claim_id AND state = 'sending'
-     ORDER BY run_id, seq FOR NO KEY UPDATE
+    SELECT seq FROM jobs WHERE run_id = :run_id AND claim_id = :claim_id AND state = 'sending'
+     ORDER BY seq FOR NO KEY UPDATE
 )
 UPDATE jobs SET state = 'in_doubt', claim_id = NULL, reason = 'worker_lost',
        changed_at = clock_timestamp()
-  FROM sent WHERE jobs.run_id = sent.run_id AND jobs.seq = sent.seq
+  FROM sent WHERE jobs.run_id = :run_id AND jobs.seq = sent.seq
 RETURNING jobs.seq, jobs.open_attempt
 """
 )
@@ -173,11 +175,11 @@ class MovedJob:
 
 async def pick_queued(session: AsyncSession, claim: Claim, wanted: int) -> Sequence[QueuedJob]:
     """Lock up to `wanted` jobs of a claim that are still to be sent."""
-    parameters = {"claim_id": claim.claim_id, "wanted": wanted}
+    parameters = {"run_id": claim.run_id, "claim_id": claim.claim_id, "wanted": wanted}
     if claim.kind == "due":
         rows = await session.execute(_PICK_DUE, parameters)
     else:
-        span = {"run_id": claim.run_id, "first_seq": claim.first_seq, "last_seq": claim.last_seq}
+        span = {"first_seq": claim.first_seq, "last_seq": claim.last_seq}
         rows = await session.execute(_PICK_RANGE, parameters | span)
     return [QueuedJob(*row) for row in rows]
 
@@ -254,9 +256,10 @@ async def move(
     return [MovedJob(*row) for row in await session.execute(_MOVE, parameters)]
 
 
-async def doubt_sending(session: AsyncSession, claim_id: int) -> list[tuple[int, str]]:
+async def doubt_sending(session: AsyncSession, claim: Claim) -> list[tuple[int, str]]:
     """Put what a lost worker was sending in doubt: (seq, attempt). Never sent again from here."""
-    rows = await session.execute(_DOUBT_CLAIM, {"claim_id": claim_id})
+    parameters = {"run_id": claim.run_id, "claim_id": claim.claim_id}
+    rows = await session.execute(_DOUBT_CLAIM, parameters)
     return [(row.seq, row.open_attempt) for row in rows]
 
 

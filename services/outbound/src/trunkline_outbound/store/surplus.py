@@ -22,7 +22,8 @@ ON CONFLICT DO NOTHING
 _LATE = text(
     """
 SELECT attempt_id FROM attempts
- WHERE attempt_id = ANY (CAST(:attempts AS text[])) AND state IN ('absent', 'unknown')
+ WHERE attempt_id = ANY (CAST(:attempts AS text[])) AND run_id = ANY (CAST(:runs AS text[]))
+   AND state IN ('absent', 'unknown')
 """
 )
 # A job whose attempt was taken for absent goes back to it, if no other attempt is open by now. It
@@ -35,6 +36,7 @@ UPDATE jobs SET state = 'accepted', claim_id = NULL, due_at = NULL, reason = 'ac
   FROM unnest(CAST(:attempts AS text[]), CAST(:runs AS text[]), CAST(:seqs AS bigint[]))
        AS late (attempt_id, run_id, seq)
  WHERE jobs.run_id = late.run_id AND jobs.seq = late.seq AND jobs.state IN ('waiting', 'queued')
+   AND jobs.run_id = ANY (CAST(:runs AS text[]))
 """
 )
 # Two ids for one attempt: the one that is heard of later. Two calls for one job: the later one, if
@@ -43,15 +45,16 @@ UPDATE jobs SET state = 'accepted', claim_id = NULL, due_at = NULL, reason = 'ac
 _DETECT = text(
     """
 WITH fact AS (
-    SELECT * FROM unnest(CAST(:attempts AS text[]), CAST(:provider_ids AS text[]))
-        AS fact (attempt_id, provider_id))
+    SELECT * FROM unnest(CAST(:attempts AS text[]), CAST(:runs AS text[]),
+                         CAST(:provider_ids AS text[])) AS fact (attempt_id, run_id, provider_id))
 INSERT INTO surplus_calls (account, provider_id, attempt_id, business_id, channel_id)
 SELECT account, fact.provider_id, attempt_id, business_id, channel_id
-  FROM fact JOIN attempts USING (attempt_id)
+  FROM fact JOIN attempts USING (attempt_id, run_id)
  WHERE attempts.provider_id <> fact.provider_id
+   AND attempts.run_id = ANY (CAST(:runs AS text[]))
 UNION
 SELECT later.account, later.provider_id, later.attempt_id, later.business_id, later.channel_id
-  FROM fact JOIN attempts AS told USING (attempt_id)
+  FROM fact JOIN attempts AS told USING (attempt_id, run_id)
   JOIN jobs ON jobs.run_id = told.run_id AND jobs.seq = told.seq
   JOIN attempts AS first ON first.run_id = jobs.run_id AND first.seq = jobs.seq
   JOIN attempts AS later ON later.run_id = jobs.run_id AND later.seq = jobs.seq
@@ -59,6 +62,8 @@ SELECT later.account, later.provider_id, later.attempt_id, later.business_id, la
  WHERE told.attempt_id IN (first.attempt_id, later.attempt_id)
    AND later.state = 'accepted' AND later.provider_id IS NOT NULL
    AND later.intent_at > first.intent_at AND calls.dialled_at > later.intent_at
+   AND told.run_id = ANY (CAST(:runs AS text[])) AND jobs.run_id = ANY (CAST(:runs AS text[]))
+   AND first.run_id = ANY (CAST(:runs AS text[])) AND later.run_id = ANY (CAST(:runs AS text[]))
 ON CONFLICT DO NOTHING
 RETURNING attempt_id
 """
@@ -100,28 +105,29 @@ async def add(session: AsyncSession, calls: Sequence[tuple[Attempt, str]]) -> No
         await session.execute(_ADD, parameters)
 
 
-async def late_of(session: AsyncSession, attempt_ids: Sequence[str]) -> set[str]:
+async def late_of(session: AsyncSession, known: Sequence[Attempt]) -> set[str]:
     """Which of these attempts had been given up; they are locked by the caller."""
-    return set((await session.execute(_LATE, {"attempts": list(attempt_ids)})).scalars())
+    return set((await session.execute(_LATE, _keys(known))).scalars())
+
+
+def _keys(known: Sequence[Attempt]) -> dict[str, list[str]]:
+    return {
+        "attempts": [attempt.attempt_id for attempt in known],
+        "runs": [attempt.run_id for attempt in known],
+    }
 
 
 async def take_back(session: AsyncSession, late: Sequence[Attempt]) -> None:
     """Give jobs that wait for another try back to the attempt that was accepted after all."""
     if late:
-        parameters = {
-            "attempts": [attempt.attempt_id for attempt in late],
-            "runs": [attempt.run_id for attempt in late],
-            "seqs": [attempt.seq for attempt in late],
-        }
+        parameters = _keys(late) | {"seqs": [attempt.seq for attempt in late]}
         await session.execute(_TAKE_BACK, parameters)
 
 
-async def detect(session: AsyncSession, facts: Sequence[tuple[str, str]]) -> list[str]:
+async def detect(session: AsyncSession, facts: Sequence[tuple[Attempt, str]]) -> list[str]:
     """Remember second calls that these facts (attempt, provider id) reveal; whose they are."""
-    parameters = {
-        "attempts": [attempt_id for attempt_id, _ in facts],
-        "provider_ids": [provider_id for _, provider_id in facts],
-    }
+    provider_ids = [provider_id for _, provider_id in facts]
+    parameters = _keys([attempt for attempt, _ in facts]) | {"provider_ids": provider_ids}
     return list((await session.execute(_DETECT, parameters)).scalars())
 
 

@@ -12,6 +12,7 @@ from tests.integration.outbound.test_dispatch import running, until_states
 from trunkline_common.contracts.envelope import Event
 from trunkline_common.contracts.messaging import (
     MessageAccepted,
+    MessageCancelled,
     MessageDelivered,
     MessageFailed,
     MessageRead,
@@ -97,6 +98,30 @@ async def test_any_order_of_results_gives_one_outcome(
     ]
     assert await whatsapp.value("SELECT count(*) FROM slots") == 0
     assert await whatsapp.value("SELECT in_use FROM limits") == 0
+
+
+async def test_a_message_of_somebody_who_was_suppressed_meanwhile_is_skipped(
+    whatsapp: Scene,
+) -> None:
+    run_id, attempt_id = await one_handed_over(whatsapp)
+    stopped = MessageCancelled(
+        message_id=new_id(MESSAGE),
+        attempt_id=attempt_id,
+        channel_id="chn",
+        run_id=run_id,
+        seq=1,
+        reason="suppressed_prefix",
+    )
+    await whatsapp.hear(stopped)
+    await fold_messages(whatsapp.database, batch=10)
+    assert await whatsapp.rows("SELECT state, outcome, reason FROM jobs") == [
+        ("skipped", None, "suppressed_prefix")
+    ]
+    assert await whatsapp.rows("SELECT decision, rule FROM decisions") == [
+        ("skipped", "suppressed_prefix")
+    ]
+    assert await whatsapp.value("SELECT count(*) FROM slots") == 0
+    assert await whatsapp.value("SELECT count(*) FROM outbox WHERE name = 'job.ended.v1'") == 1
 
 
 @pytest.mark.parametrize(

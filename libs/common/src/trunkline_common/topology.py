@@ -93,7 +93,13 @@ OUTBOUND_RESULTS: Final = Queue(
 MESSAGING_HIGH: Final = Queue(
     "messaging.high",
     "messaging",
-    hears=(api.MessageRequested, api.ChannelChanged, outbound.RunCancelling),
+    hears=(
+        api.MessageRequested,
+        api.ChannelChanged,
+        outbound.RunCancelling,
+        suppressions.ContactSuppressed,
+        suppressions.ContactUnsuppressed,
+    ),
 )
 MESSAGING_DEFAULT: Final = Queue(
     "messaging.default", "messaging", hears=(api.MessageStatusReported,)

@@ -204,7 +204,9 @@ async def on_message_cancelled(
     session: AsyncSession, envelope: Envelope[messaging.MessageCancelled]
 ) -> None:
     """It was stopped before it was admitted."""
-    await _fold_message(session, envelope, "cancelled", reason="run_cancelled")
+    await _fold_message(
+        session, envelope, "cancelled", reason=envelope.event.reason or "run_cancelled"
+    )
 
 
 async def on_recording_stored(session: AsyncSession, envelope: Envelope[RecordingStored]) -> None:

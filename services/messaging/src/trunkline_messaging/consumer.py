@@ -9,11 +9,12 @@ from trunkline_common.broker import Handlers
 from trunkline_common.contracts import Envelope
 from trunkline_common.contracts.api import ChannelChanged, MessageRequested, MessageStatusReported
 from trunkline_common.contracts.outbound import RunCancelling, RunMessageDue
+from trunkline_common.contracts.suppressions import ContactSuppressed, ContactUnsuppressed
 from trunkline_common.db import outbox, pace
 from trunkline_common.db.transaction import wake_after_commit
 from trunkline_common.ids import account_scope
 from trunkline_messaging import facts, intake
-from trunkline_messaging.store import channels, gates, messages, statuses
+from trunkline_messaging.store import channels, gates, messages, statuses, suppressions
 
 
 async def on_channel_changed(session: AsyncSession, envelope: Envelope[ChannelChanged]) -> None:
@@ -47,6 +48,20 @@ async def on_run_cancelling(session: AsyncSession, envelope: Envelope[RunCancell
     await outbox.add_all(session, [facts.cancelled(m, envelope.id) for m in stopped])
 
 
+async def on_suppressed(session: AsyncSession, envelope: Envelope[ContactSuppressed]) -> None:
+    """No message of a run leaves after this to whom it fits."""
+    await suppressions.keep(
+        session, envelope.event, business_id=envelope.business_id, in_force=True
+    )
+
+
+async def on_unsuppressed(session: AsyncSession, envelope: Envelope[ContactUnsuppressed]) -> None:
+    """Let this suppression go, unless a later one has come already."""
+    await suppressions.keep(
+        session, envelope.event, business_id=envelope.business_id, in_force=False
+    )
+
+
 async def on_message_status(
     session: AsyncSession, envelope: Envelope[MessageStatusReported]
 ) -> None:
@@ -59,6 +74,8 @@ HANDLERS: dict[topology.Queue, Handlers] = {
         MessageRequested: on_message_requested,
         ChannelChanged: on_channel_changed,
         RunCancelling: on_run_cancelling,
+        ContactSuppressed: on_suppressed,
+        ContactUnsuppressed: on_unsuppressed,
     },
     topology.MESSAGING_DEFAULT: {
         MessageStatusReported: on_message_status,

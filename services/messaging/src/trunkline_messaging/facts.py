@@ -82,9 +82,9 @@ def unknown(message: Message, reason: str) -> Fact:
     return _fact(message, MessageUnknown(**_about(message), reason=reason), None)
 
 
-def cancelled(message: Message, caused_by: str | None) -> Fact:
-    """Its run was cancelled in time."""
-    return _fact(message, MessageCancelled(**_about(message)), caused_by)
+def cancelled(message: Message, caused_by: str | None, *, reason: str | None = None) -> Fact:
+    """Its run was cancelled in time, or its contact suppressed."""
+    return _fact(message, MessageCancelled(**_about(message), reason=reason), caused_by)
 
 
 def _about(message: Message) -> _About:

@@ -16,7 +16,7 @@ from trunkline_common.db import Database, outbox, pace, transaction
 from trunkline_common.db.transaction import name_commit
 from trunkline_messaging import facts
 from trunkline_messaging.domain.progress import Step
-from trunkline_messaging.store import messages, sends
+from trunkline_messaging.store import messages, sends, suppressions
 from trunkline_messaging.store.channels import Channel
 from trunkline_messaging.store.messages import Message
 
@@ -64,10 +64,11 @@ async def commit_intents(
     Locks in the order of the protocol: messages, open sends, and pace last.
     """
     async with transaction(database) as session:
-        picked = await sends.pick(session, channel.channel_id, wanted)
+        picked = await sends.pick(session, channel, wanted)
         ours = [m for m in picked if m.business_id == channel.business_id]
         if len(ours) < len(picked):
             await _refuse(session, [m for m in picked if m.business_id != channel.business_id])
+        ours = await _unsuppressed(session, channel, ours)
         if not ours:
             return Intents()
         won = await sends.open_sends(session, channel, ours)
@@ -91,6 +92,21 @@ async def commit_intents(
             deadline=terms.deadline,
         )
         return Intents(granted, paced.first_in, paced.interval)
+
+
+async def _unsuppressed(
+    session: AsyncSession, channel: Channel, ours: Sequence[Message]
+) -> list[Message]:
+    """Those that may leave; who was suppressed since the hand-over is not written to."""
+    found = await suppressions.find(session, ours, business_id=channel.business_id)
+    if not found:
+        return list(ours)
+    steps = {i: Step("cancelled", reason=f"suppressed_{kind}") for i, kind in found.items()}
+    await messages.move(session, steps)
+    stopped = [m for m in ours if m.message_id in found]
+    said = [facts.cancelled(m, None, reason=steps[m.message_id].reason) for m in stopped]
+    await outbox.add_all(session, said)
+    return [m for m in ours if m.message_id not in found]
 
 
 async def _defer(session: AsyncSession, losers: Sequence[Message]) -> None:

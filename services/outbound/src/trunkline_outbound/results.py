@@ -12,8 +12,9 @@ from trunkline_common.db.transaction import name_commit, wake_after_commit
 from trunkline_outbound.domain.states import FINAL_JOB, MESSAGE_RANK
 from trunkline_outbound.facts import job_ended
 from trunkline_outbound.runs import ENDED, WORK
-from trunkline_outbound.store import attempts, events, jobs, limits, touches
+from trunkline_outbound.store import attempts, decisions, events, jobs, limits, touches
 from trunkline_outbound.store.attempts import Attempt
+from trunkline_outbound.store.decisions import Decision
 from trunkline_outbound.store.events import SaidOfMessage
 from trunkline_outbound.store.jobs import LockedJob, Move
 
@@ -68,6 +69,12 @@ async def _apply(
             moves.append(_move(attempt, event, job))
     moved = await jobs.move(session, moves)
     await _recount(session, moves, locked)
+    lines = [
+        Decision(j.business_id, j.run_id, j.seq, "skipped", j.reason, "after its hand-over")
+        for j in moved
+        if j.state == "skipped"
+    ]
+    await decisions.add(session, lines)
     by_key = {(known[i].run_id, known[i].seq): known[i] for i in highest}
     await outbox.add_all(
         session,
@@ -83,7 +90,8 @@ async def _recount(
     session: AsyncSession, moves: Sequence[Move], locked: Mapping[tuple[str, int], LockedJob]
 ) -> None:
     """What reached nobody is given back to its contact's budget; a later proof takes it again."""
-    gone = [m.attempt_id for m in moves if m.state == "cancelled" or m.outcome == "failed"]
+    stopped = ("cancelled", "skipped")
+    gone = [m.attempt_id for m in moves if m.state in stopped or m.outcome == "failed"]
     back = [
         m.attempt_id
         for m in moves
@@ -103,6 +111,8 @@ def _move(attempt: Attempt, event: SaidOfMessage, job: LockedJob) -> Move:
     key = (attempt.run_id, attempt.seq, attempt.attempt_id)
     if event.status in _PROGRESS and job.state not in FINAL_JOB:
         return Move(*key, "accepted", f"message_{event.status}", outcome=event.status)
+    if event.status == "cancelled" and event.reason is not None:
+        return Move(*key, "skipped", event.reason)  # its contact was suppressed meanwhile
     if event.status == "cancelled":
         return Move(*key, "cancelled", "run_cancelled")
     if event.status == "unknown":

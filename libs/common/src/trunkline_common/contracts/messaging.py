@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import ClassVar
 
+from pydantic import Field
+
 from trunkline_common.contracts.envelope import Event
 
 
@@ -60,9 +62,13 @@ class MessageFailed(_MessageFact):
 
 
 class MessageCancelled(_MessageFact):
-    """Its run was cancelled before it was admitted: it was not sent and never will be."""
+    """Stopped before it was admitted: it was not sent and never will be."""
 
     name: ClassVar[str] = "message.cancelled.v1"
+
+    reason: str | None = Field(
+        default=None, description="suppressed_address, …; none: its run was cancelled"
+    )
 
 
 class MessageUnknown(_MessageFact):

@@ -11,6 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from trunkline_messaging.store.channels import Channel
 from trunkline_messaging.store.messages import Message
 
+# The gate of the business's suppressions comes first (see `store.suppressions`): whatever the
+# intent reads after this statement it reads behind the gate.
 _PICK = text(
     """
 SELECT message_id, attempt_id, business_id, channel_id, run_id, seq, contact_id, address, body,
@@ -18,6 +20,7 @@ SELECT message_id, attempt_id, business_id, channel_id, run_id, seq, contact_id,
   FROM messages
  WHERE channel_id = :channel_id AND state IN ('queued', 'waiting')
    AND due_at <= clock_timestamp()
+   AND (SELECT count(pg_advisory_xact_lock_shared(hashtextextended(:business_id, 19))) = 1)
  ORDER BY lane, due_at LIMIT :wanted
    FOR NO KEY UPDATE SKIP LOCKED
 """
@@ -82,9 +85,14 @@ class Settled:
     reason: str | None = None
 
 
-async def pick(session: AsyncSession, channel_id: str, wanted: int) -> list[Message]:
+async def pick(session: AsyncSession, channel: Channel, wanted: int) -> list[Message]:
     """Lock due messages of a channel that nobody else is looking at, the high lane first."""
-    rows = await session.execute(_PICK, {"channel_id": channel_id, "wanted": wanted})
+    parameters = {
+        "channel_id": channel.channel_id,
+        "business_id": channel.business_id,
+        "wanted": wanted,
+    }
+    rows = await session.execute(_PICK, parameters)
     return [Message(*row) for row in rows]
 
 

@@ -27,7 +27,7 @@ from trunkline_common.db.transaction import name_commit, wake_after_commit
 from trunkline_common.outcomes import Refuse, TryLater
 from trunkline_outbound.domain.controls import Do, Refusal, Ruling, rule
 from trunkline_outbound.runs import ENDED, WORK
-from trunkline_outbound.store import claims, limits, runs
+from trunkline_outbound.store import brakes, claims, limits, runs
 from trunkline_outbound.store import controls as store
 from trunkline_outbound.store.controls import Receipt, Standing
 
@@ -64,6 +64,7 @@ async def resume(session: AsyncSession, envelope: Envelope[RunResumeRequested]) 
     if isinstance(ruling, Do):
         step = await store.move(session, run.run_id, "running")
         await store.reopen_claims(session, run.run_id)
+        await brakes.arm(session, run.run_id)
         wake_after_commit(session, WORK)
         wake_after_commit(session, ENDED)
     event = RunResumed(run_id=run.run_id, step=step, control_id=envelope.event.control_id)

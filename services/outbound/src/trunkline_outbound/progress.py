@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -12,6 +13,8 @@ from trunkline_common.contracts.outbound import RunProgressed
 from trunkline_common.db import Database, outbox, transaction
 from trunkline_common.db.outbox import Fact
 from trunkline_common.db.transaction import name_commit
+from trunkline_outbound.braking import brake
+from trunkline_outbound.domain.pausing import ends_of
 from trunkline_outbound.store import jobs, runs
 
 MIN_INTERVAL = 1.0
@@ -46,11 +49,16 @@ async def tell_progress(database: Database) -> bool:
             run = await runs.get_run(session, row.run_id)
             if run is None or run.progress_version != row.progress_version:
                 continue  # another replica was faster
-            await _tell(session, run, row.progress, row.total)
+            ends = await _tell(session, run, row.progress, row.total)
+        if run.policy.auto_pause is not None and run.state == "running":
+            await brake(database, run.run_id, ends)
     return bool(due)
 
 
-async def _tell(session: AsyncSession, run: runs.Run, told: object, total: int) -> None:
+async def _tell(
+    session: AsyncSession, run: runs.Run, told: object, total: int
+) -> Mapping[str, int]:
+    """Count the run, and tell of it if it changed; those who ended, by outcome."""
     began = time.perf_counter()
     states, outcomes = await jobs.count_states(session, run.run_id)
     cost = time.perf_counter() - began
@@ -73,3 +81,4 @@ async def _tell(session: AsyncSession, run: runs.Run, told: object, total: int) 
         )
         fact = Fact(event, run.business_id, run.correlation_id, traceparent=run.traceparent)
         await outbox.add(session, fact)
+    return ends_of(states, outcomes)

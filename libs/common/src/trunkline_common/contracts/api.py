@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from trunkline_common.contracts.envelope import Event
-from trunkline_common.contracts.limits import ContactBudget
+from trunkline_common.contracts.limits import AutoPause, ContactBudget
 
 ChannelKind = Literal["voice", "whatsapp"]
 
@@ -118,6 +118,7 @@ class RunPolicy(BaseModel):
     when_absent: Literal["never", "resend"] = Field(
         default="never", description="after a lost answer, if the provider proves it has no call"
     )
+    auto_pause: AutoPause | None = None
 
 
 class RunRequested(Event):

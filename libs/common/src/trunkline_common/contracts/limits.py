@@ -12,3 +12,16 @@ class ContactBudget(BaseModel):
 
     most: int
     days: int
+
+
+class AutoPause(BaseModel):
+    """A run pauses by itself once so large a share of those who ended had one of these outcomes.
+
+    Of all who ended since the start or the last resume, and not before `minimum` of them have.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    share: float
+    minimum: int
+    outcomes: tuple[str, ...]

@@ -82,6 +82,20 @@ Pace = Annotated[float, Field(ge=0.001, le=1000, allow_inf_nan=False)]
 Places = Annotated[int, Field(ge=1, le=100_000)]
 
 
+class AutoPauseAsked(Asked):
+    """Pause the run by itself once so large a share of those who ended had these outcomes.
+
+    Counted over all whose turn ended after a try, since the start or the last resume; looked at
+    about once a second.
+    """
+
+    share: float = Field(default=0.5, gt=0, le=1, allow_inf_nan=False)
+    minimum: int = Field(default=20, ge=1, le=1_000_000, description="not before so many ended")
+    outcomes: list[Literal["failed", "busy", "no_answer", "machine", "canceled", "unknown"]] = (
+        Field(default=["failed"], min_length=1, max_length=6)
+    )
+
+
 class PolicyAsked(Asked):
     """How the run behaves. Times in seconds, pace in requests per second."""
 
@@ -104,6 +118,9 @@ class PolicyAsked(Asked):
         default="never",
         description="when an answer was lost and the provider turns out not to have the call: "
         "end the contact's turn as unknown, or try again",
+    )
+    auto_pause: AutoPauseAsked | None = Field(
+        default=None, description="`reason` of the run then says why; a resume counts anew"
     )
 
 

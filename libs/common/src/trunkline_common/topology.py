@@ -48,6 +48,7 @@ class Queue:
         return f"{self.name}.dead"
 
 
+_SUPPRESSED: Final = (suppressions.ContactSuppressed, suppressions.ContactUnsuppressed)
 OUTBOUND_CONTROL: Final = Queue(
     "outbound.control",
     "outbound",
@@ -58,8 +59,7 @@ OUTBOUND_CONTROL: Final = Queue(
         api.RunResumeRequested,
         api.RunCancelRequested,
         run_facts.RunForecastRequested,
-        suppressions.ContactSuppressed,
-        suppressions.ContactUnsuppressed,
+        *_SUPPRESSED,
         api.ChannelChanged,
         api.BusinessCreated,
         api.BusinessSettingsChanged,
@@ -93,13 +93,7 @@ OUTBOUND_RESULTS: Final = Queue(
 MESSAGING_HIGH: Final = Queue(
     "messaging.high",
     "messaging",
-    hears=(
-        api.MessageRequested,
-        api.ChannelChanged,
-        outbound.RunCancelling,
-        suppressions.ContactSuppressed,
-        suppressions.ContactUnsuppressed,
-    ),
+    hears=(api.MessageRequested, api.ChannelChanged, outbound.RunCancelling, *_SUPPRESSED),
 )
 MESSAGING_DEFAULT: Final = Queue(
     "messaging.default", "messaging", hears=(api.MessageStatusReported,)

@@ -1,13 +1,13 @@
 """A run knows how its contacts had ended when it last resumed.
 
 Revision ID: 0061
-Revises: 0060
+Revises: 0090
 """
 
 from alembic import op
 
 revision = "0061"
-down_revision = "0060"
+down_revision = "0090"
 branch_labels = None
 depends_on = None
 

@@ -23,6 +23,7 @@ MODULES = [
     "callbacks",
     "contracts",
     "contracts.api",
+    "contracts.content",
     "contracts.envelope",
     "contracts.limits",
     "contracts.messaging",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 import aiohttp
 import pytest
@@ -74,6 +75,21 @@ async def test_create_call_holds_against_the_description(
     [(method, path, headers, body)] = heard.requests
     assert check_request(twilio_spec, method, path, headers, body) == []
     assert (b"Record=true" in body) == (recording is not None)
+
+
+@pytest.mark.parametrize("detection", [None, "Enable", "DetectMessageEnd"])
+async def test_detection_holds_against_the_description(
+    twilio_spec: Spec, listener: tuple[Listener, str], detection: str | None
+) -> None:
+    heard, url = listener
+    wanted = order(machine_detection=detection, detection_timeout=20)
+    async with open_http(1) as http:
+        await TwilioGateway(http, url).place_call(wanted, lambda: True)
+    [(method, path, headers, body)] = heard.requests
+    assert check_request(twilio_spec, method, path, headers, body) == []
+    asked = dict(parse_qsl(body.decode()))
+    assert asked.get("MachineDetection") == detection
+    assert asked.get("MachineDetectionTimeout") == ("20" if detection else None)
 
 
 async def test_the_checker_would_see_a_wrong_request(

@@ -2,59 +2,22 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlencode
 from xml.etree import ElementTree as ET
 
-import httpx
 import pytest
+from tests.integration.api.attempts import Attempt
 from tests.integration.api.conftest import (
-    AUTH_TOKEN,
-    PUBLIC_URL,
-    SECRET,
     VERIFY_TOKEN,
     Tenant,
     facts,
     meta_body,
     meta_signature,
 )
-from twilio.request_validator import RequestValidator
 
-from trunkline_common.callbacks import callback_token
 from trunkline_common.db import Database
 from trunkline_common.ids import ATTEMPT, new_id
 
-TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 FORM = {"CallSid": "CA1", "CallStatus": "ringing", "SequenceNumber": "1", "Empty": "", "Who": "Zoë"}
-
-
-class Attempt:
-    """A call that we made, as Twilio calls back about it."""
-
-    def __init__(self, http: httpx.AsyncClient, channel_id: str, run_id: str) -> None:
-        self.http = http
-        self.id = new_id(ATTEMPT)
-        token = callback_token(SECRET, channel_id, run_id, self.id)
-        self.path = f"/callbacks/twilio/{channel_id}/{run_id}/{self.id}/{token}"
-
-    async def say(
-        self,
-        what: str,
-        form: dict[str, str],
-        *,
-        auth_token: str = AUTH_TOKEN,
-        signed: dict[str, str] | None = None,
-        path: str | None = None,
-    ) -> httpx.Response:
-        where = f"{path or self.path}/{what}?cid=c-call&tp={TRACE}"
-        signature = RequestValidator(auth_token).compute_signature(
-            PUBLIC_URL + where, form if signed is None else signed
-        )
-        headers = {
-            "Content-Type": "application/x-www-form-urlencoded",
-            "X-Twilio-Signature": signature,
-            "X-Forwarded-Host": "elsewhere.example.com",
-        }
-        return await self.http.post(where, content=urlencode(form), headers=headers)
 
 
 @pytest.fixture

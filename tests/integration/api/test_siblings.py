@@ -11,8 +11,9 @@ from dataclasses import replace
 import httpx
 import pytest
 from sqlalchemy import event
+from tests.integration.api.attempts import Attempt
 from tests.integration.api.conftest import AUTH_TOKEN, Tenant, new_tenant, parts_of
-from tests.integration.api.test_callbacks import FORM, Attempt
+from tests.integration.api.test_callbacks import FORM
 
 from trunkline_api.app import application
 from trunkline_api.parts import Parts
@@ -111,7 +112,7 @@ async def test_words_are_read_once_for_all_calls_of_a_run(
     found = [await parts.scripts.of(account, run) for _ in range(5)]
     event.remove(database.engine.sync_engine, "before_cursor_execute", count)
     assert found[0] is not None
-    assert (found[0].words, found[0].language) == ("Good day", "en-US")
+    assert (found[0].script, found[0].language) == ("Good day", "en-US")
     assert len(asked) == 1
 
 

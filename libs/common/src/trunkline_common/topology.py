@@ -7,6 +7,7 @@ from typing import Final
 
 from trunkline_common.contracts import OWNED, api, messaging, outbound, recordings, suppressions
 from trunkline_common.contracts import runs as run_facts
+from trunkline_common.contracts.content import IN_CALLS
 from trunkline_common.contracts.envelope import Event
 
 SERVICES: Final = ("api", "outbound", "messaging", "recordings")
@@ -75,7 +76,7 @@ OUTBOUND_AUDIENCE: Final = Queue(
 OUTBOUND_CALLBACKS: Final = Queue(
     "outbound.callbacks",
     "outbound",
-    hears=(api.CallStatusReported, api.CallTwimlFetched),
+    hears=(api.CallStatusReported, api.CallTwimlFetched, *IN_CALLS),
 )
 OUTBOUND_RESULTS: Final = Queue(
     "outbound.results",

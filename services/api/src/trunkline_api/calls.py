@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from trunkline_api.store import calls as store
-from trunkline_api.store import recordings, runs
+from trunkline_api.store import recordings, responses, runs
 from trunkline_api.store.calls import Call
 from trunkline_api.store.recordings import Recording
+from trunkline_api.store.responses import KeptResponse
 from trunkline_common.db import Database, transaction
 
 
 async def get(
     database: Database, business_id: str, call_id: str
-) -> tuple[Call, list[Recording]] | None:
-    """One call and its recordings."""
+) -> tuple[Call, list[Recording], list[KeptResponse]] | None:
+    """One call, its recordings, and what was pressed in it."""
     async with transaction(database) as session:
         call = await store.get(session, business_id, call_id)
         if call is None:
             return None
-        return call, await recordings.of_attempt(session, business_id, call.attempt_id)
+        return (
+            call,
+            await recordings.of_attempt(session, business_id, call.attempt_id),
+            await responses.of_attempt(session, business_id, call.attempt_id),
+        )
 
 
 async def page(

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from trunkline_api import errors
+from trunkline_api import contents, errors
 from trunkline_api.domain.candidates import available_zones
 from trunkline_api.domain.openings import opens_ever
 from trunkline_api.store import businesses, channels, contacts, runs
@@ -40,6 +40,8 @@ async def validate(
         if run.state != "draft":
             raise errors.conflict("not-a-draft", f"it was started: the run is {run.state}")
         found = [Finding(problem) for problem in await faults(session, run, now=now)]
+        if (lacking := await contents.audience_fault(session, run)) is not None:
+            found.append(Finding(lacking))  # a start asks behind its feed, of the very same people
         if start_at is not None and start_at <= now:
             found.append(Finding(errors.start_in_past()))
         return found + await _beside(session, run)

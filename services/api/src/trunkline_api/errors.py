@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from trunkline_api.domain.personal import Lacking
 from trunkline_common.http import Problem
 
 
@@ -113,6 +114,34 @@ def window_never_opens() -> Problem:
     detail = "give at least one weekday, and `opens` before `closes` on the same day"
     errors = [{"pointer": "#/policy/window", "detail": detail}]
     return Problem(422, "window-never-opens", "The window never opens", detail, errors)
+
+
+def undeclared_variables(places: Sequence[tuple[str, str]]) -> Problem:
+    """Texts (place, name) with a gap that nobody declared: it would be spoken as it is written."""
+    faults = [
+        {"pointer": f"#/content/{place}", "detail": f"`{name}` is not in `variables`"}
+        for place, name in places
+    ]
+    detail = "declare every name that a text uses, with a default where contacts may lack it"
+    return Problem(422, "undeclared-variables", "Variables are not declared", detail, faults)
+
+
+def missing_variables(total: int, some: Sequence[Lacking]) -> Problem:
+    """Contacts of the audience that lack what the run's texts need; nobody was called."""
+    faults = [
+        {
+            "pointer": f"#/audience/{one.contact_id}",
+            "detail": f"has no {', '.join(one.missing)}",
+            "contact_id": one.contact_id,
+            "position": one.position or None,
+            "missing": one.missing,
+        }
+        for one in some
+    ]
+    names = ", ".join(sorted({name for one in some for name in one.missing}))
+    detail = f"{total} contacts lack {names}; give them values, or the variables a default"
+    title = "Contacts lack variables"
+    return Problem(422, "missing-variables", title, detail, faults, members={"total": total})
 
 
 def too_slow() -> Problem:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from trunkline_api.domain.personal import known_values
 from trunkline_api.store import feeds as store
 from trunkline_api.store.feeds import Feed, Member
 from trunkline_common.contracts.api import AudienceContact, RunAudienceAdded, RunAudienceClosed
@@ -59,17 +60,11 @@ def fitting(contacts: Sequence[AudienceContact]) -> list[AudienceContact]:
 
 
 def _contact(member: Member) -> AudienceContact:
-    names = {
-        "name": member.name,
-        "first_name": member.first_name,
-        "last_name": member.last_name,
-    }
-    known = {name: value for name, value in names.items() if value}
     return AudienceContact(
         contact_id=member.contact_id,
         address=member.address,
         zone=member.time_zone,
-        variables={**member.variables, **known},
+        variables=known_values(member),
     )
 
 

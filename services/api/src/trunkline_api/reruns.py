@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from trunkline_api import errors, runs
+from trunkline_api import contents, errors, runs
 from trunkline_api.domain.controls import FINAL_RUN
 from trunkline_api.gateways.outcomes import PAGE, OutcomeReader, Outcomes
 from trunkline_api.store import controls
@@ -126,6 +126,9 @@ def _check(page: Outcomes | None) -> None:
 
 async def _add(session: AsyncSession, parent: Run, build: Build, wish: Wish) -> None:
     merged = {**parent.policy, **wish.policy}
+    lacking = contents.unsaid(parent.channel, contents.read(wish.content or parent.content))
+    if lacking is not None:
+        raise errors.invalid("#/content", lacking)
     new = NewRun(
         id=build.run_id,
         business_id=parent.business_id,

@@ -10,14 +10,14 @@ from typing import Any
 from opentelemetry.propagate import inject
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from trunkline_api import errors
+from trunkline_api import contents, errors
 from trunkline_api.checks import check_startable
 from trunkline_api.feeds import WAKE
 from trunkline_api.store import channels, contacts, controls, feeds, forecasts, imports
 from trunkline_api.store import runs as store
 from trunkline_api.store.controls import NewControl
 from trunkline_api.store.runs import NewRun, Run, RunContact
-from trunkline_common.contracts.api import ChannelKind, RunContent, RunPolicy, RunRequested
+from trunkline_common.contracts.api import ChannelKind, RunPolicy, RunRequested
 from trunkline_common.db import Database, outbox, transaction
 from trunkline_common.db.outbox import Fact
 from trunkline_common.db.transaction import name_commit, wake_after_commit
@@ -104,7 +104,8 @@ async def start(
     """Start a draft, now or later. To ask twice is harmless: a started run is answered as it is.
 
     The fact and the right to feed the audience are rows of one transaction; the audience itself
-    leaves in chunks, so a start takes as long for ten contacts as for a million.
+    leaves in chunks, so a start takes as long for ten contacts as for a million, but for a look at
+    each where the texts need a value from everybody.
     """
     async with transaction(database) as session:
         run = await store.lock(session, business_id, run_id)
@@ -126,6 +127,7 @@ async def start(
 
 
 async def _feed(session: AsyncSession, run: Run) -> None:
+    """Fix who the audience is, and let it leave if all of it has what the texts need."""
     carrier: dict[str, str] = {}
     inject(carrier)
     await feeds.add(
@@ -136,6 +138,8 @@ async def _feed(session: AsyncSession, run: Run) -> None:
         correlation_id=run.correlation_id,
         traceparent=carrier.get("traceparent"),
     )
+    if (fault := await contents.audience_fault(session, run)) is not None:
+        raise fault
 
 
 def _requested(run: Run) -> RunRequested:
@@ -144,7 +148,7 @@ def _requested(run: Run) -> RunRequested:
         display_name=run.name,
         channel=run.channel,
         channel_id=run.channel_id,
-        content=RunContent.model_validate(run.content),
+        content=contents.announced(run.content),
         policy=RunPolicy.model_validate(run.policy),
         start_at=run.start_at,
     )

@@ -49,13 +49,28 @@ async def suppress(
         if faults:
             places = [(pointer.format(place=n, field=f), why) for n, f, why in sorted(faults)]
             raise errors.invalid_places(places)
-        added = await store.add_missing(
-            session, caller.business_id, wanted, by=caller.key_id, correlation=correlation_id
+        return await add(
+            session, caller.business_id, wanted, by=caller.key_id, correlation_id=correlation_id
         )
-        kept = await store.in_force(session, caller.business_id, wanted)
-        new = {one.id: one for one in kept if one.id in added}
-        facts = [_suppressed(one, caller.business_id, correlation_id) for one in new.values()]
-        await outbox.add_all(session, facts)
+
+
+async def add(
+    session: AsyncSession,
+    business_id: str,
+    entries: Sequence[Entry],
+    *,
+    by: str,
+    correlation_id: str,
+) -> Outcome:
+    """Suppress these values, which were read before, and tell it in the same commit."""
+    await store.lock(session, business_id)
+    added = await store.add_missing(
+        session, business_id, entries, by=by, correlation=correlation_id
+    )
+    kept = await store.in_force(session, business_id, entries)
+    new = {one.id: one for one in kept if one.id in added}
+    facts = [_suppressed(one, business_id, correlation_id) for one in new.values()]
+    await outbox.add_all(session, facts)
     return Outcome(kept, frozenset(added))
 
 

@@ -23,6 +23,7 @@ from trunkline_common.contracts.api import (
     RunRequested,
     RunResumeRequested,
 )
+from trunkline_common.contracts.content import CallDigitsReported, CallLegReported
 from trunkline_common.contracts.messaging import (
     MessageAccepted,
     MessageCancelled,
@@ -37,7 +38,7 @@ from trunkline_common.contracts.suppressions import ContactSuppressed, ContactUn
 from trunkline_common.db import pace
 from trunkline_common.db.transaction import wake_after_commit
 from trunkline_common.ids import account_scope
-from trunkline_outbound import controls, forecasting, runs
+from trunkline_outbound import controls, forecasting, notes, runs
 from trunkline_outbound.domain.calls import CallEvent
 from trunkline_outbound.store import channels, events, limits, suppressions
 from trunkline_outbound.store.events import KeptOfCall, SaidOfMessage
@@ -187,6 +188,8 @@ HANDLERS: dict[topology.Queue, Handlers] = {
     topology.OUTBOUND_CALLBACKS: {
         CallStatusReported: _CALL_EVENTS,
         CallTwimlFetched: _CALL_EVENTS,
+        CallDigitsReported: notes.on_digits,
+        CallLegReported: notes.on_leg,
     },
     topology.OUTBOUND_RESULTS: {
         MessageAccepted: _MESSAGE_RESULTS,

@@ -20,6 +20,7 @@ from trunkline_outbound.store.channels import Channel
 from trunkline_outbound.store.claims import Claim
 from trunkline_outbound.store.jobs import QueuedJob
 from trunkline_outbound.store.runs import Run
+from trunkline_outbound.texts import texts_for
 from trunkline_outbound.tracing import traceparent_for
 
 PACE_HORIZON = 1.0  # seconds: what may not leave within this is not reserved
@@ -200,11 +201,12 @@ async def _hand_over(
         return NO_ROOM if new else Intents()
     frame = _frame(claim, run, channel, "accepted", deadline)
     await _write(session, claim, frame, granted, state="accepted")
-    await outbox.add_all(session, [_message_due(run, channel, a) for a in granted])
+    texts = await texts_for(session, run, [a.seq for a in granted])
+    await outbox.add_all(session, [_message_due(run, channel, a, texts[a.seq]) for a in granted])
     return Intents(count=len(granted))
 
 
-def _message_due(run: Run, channel: Channel, attempt: NewAttempt) -> Fact:
+def _message_due(run: Run, channel: Channel, attempt: NewAttempt, words: str) -> Fact:
     event = RunMessageDue(
         run_id=run.run_id,
         seq=attempt.seq,
@@ -212,7 +214,7 @@ def _message_due(run: Run, channel: Channel, attempt: NewAttempt) -> Fact:
         channel_id=channel.channel_id,
         contact_id=attempt.contact_id,
         to=attempt.to_number,
-        text=run.content.text or "",
+        text=words,
     )
     return Fact(event, run.business_id, run.correlation_id, traceparent=attempt.traceparent)
 

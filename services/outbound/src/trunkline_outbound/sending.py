@@ -127,12 +127,19 @@ class CallSender:
             auth_token=secrets["auth_token"],
             from_number=attempt.from_number,
             to_number=attempt.to_number,
-            script_url=about("twiml"),
+            script_url=about("twiml") + self._whom(attempt),
             status_url=about("status"),
             recording_url=about("recording") if run.policy.record else None,
             ring_timeout=run.policy.ring_timeout,
             time_limit=run.policy.time_limit,
+            machine_detection=_detection(run),
+            detection_timeout=run.policy.detection_timeout,
         )
+
+    def _whom(self, attempt: NewAttempt) -> str:
+        """The contact, proved to be this attempt's: api speaks to them by name."""
+        proof = callback_token(self._secret, attempt.attempt_id, attempt.contact_id)
+        return f"&contact={quoted(attempt.contact_id)}&proof={proof}"
 
     def _callbacks(self, departure: Departure) -> Callable[[str], str]:
         """URLs that prove which attempt they speak of, and carry its trace to the edge."""
@@ -144,3 +151,10 @@ class CallSender:
         )
         carried = f"cid={quoted(run.correlation_id)}&tp={quoted(attempt.traceparent or '')}"
         return lambda about: f"{way}/{about}?{carried}"
+
+
+def _detection(run: Run) -> str | None:
+    """Whether the provider finds out who answers: a message waits for the machine's beep."""
+    if run.content.leaves_voicemail:
+        return "DetectMessageEnd"
+    return "Enable" if run.policy.detect_machines else None

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
-from trunkline_common.contracts import api, messaging, outbound, recordings, runs, suppressions
+from trunkline_common.contracts import (
+    api,
+    content,
+    messaging,
+    outbound,
+    recordings,
+    runs,
+    suppressions,
+)
 from trunkline_common.contracts.envelope import Envelope, Event
 
 OWNED: Final[dict[str, tuple[type[Event], ...]]] = {
@@ -25,6 +33,7 @@ OWNED: Final[dict[str, tuple[type[Event], ...]]] = {
         api.MessageRequested,
         api.CallStatusReported,
         api.CallTwimlFetched,
+        *content.IN_CALLS,
         api.RecordingReported,
         api.MessageStatusReported,
     ),

@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from trunkline_common.contracts.content import ContentVariable
 from trunkline_common.contracts.envelope import Event
 from trunkline_common.contracts.limits import AutoPause, ContactBudget
 
@@ -70,13 +71,20 @@ class ChannelChanged(Event):
 
 
 class RunContent(BaseModel):
-    """What a run says: `script` is spoken in a call, `text` is written in a message."""
+    """What a run says, as far as others need it: `script` is spoken, `text` is written.
+
+    The steps of a call stay with api, which answers the provider; `variables` fill `text`.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     script: str | None = None
     language: str = "en-US"
     text: str | None = None
+    variables: dict[str, ContentVariable] = Field(default={})
+    leaves_voicemail: bool = Field(
+        default=False, description="a message is left after the beep if a machine answers"
+    )
 
 
 class CallingWindow(BaseModel):
@@ -119,6 +127,10 @@ class RunPolicy(BaseModel):
         default="never", description="after a lost answer, if the provider proves it has no call"
     )
     auto_pause: AutoPause | None = None
+    detect_machines: bool = Field(
+        default=False, description="find out who answers before anything is said"
+    )
+    detection_timeout: int = Field(default=30, description="after which nobody knows: a person")
 
 
 class RunRequested(Event):

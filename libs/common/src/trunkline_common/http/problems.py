@@ -32,6 +32,7 @@ class Problem(TrunklineError):
         errors: Sequence[Mapping[str, Any]] | None = None,
         *,
         headers: Mapping[str, str] | None = None,
+        members: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(detail or title)
         self.status = status
@@ -40,6 +41,7 @@ class Problem(TrunklineError):
         self.detail = detail
         self.errors = errors
         self.headers = headers
+        self.members = members or {}  # of this type alone
 
 
 def problem_response(problem: Problem) -> JSONResponse:
@@ -48,6 +50,7 @@ def problem_response(problem: Problem) -> JSONResponse:
         "type": TYPE_PREFIX + problem.type_slug,
         "title": problem.title,
         "status": problem.status,
+        **problem.members,
     }
     if problem.detail:
         body["detail"] = problem.detail

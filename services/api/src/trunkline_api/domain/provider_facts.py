@@ -16,6 +16,7 @@ from trunkline_common.contracts.api import (
     MessageStatusReported,
     RecordingReported,
 )
+from trunkline_common.contracts.content import CallLegReported
 from trunkline_common.contracts.envelope import Event
 from trunkline_common.ids import ATTEMPT, is_id
 
@@ -46,6 +47,8 @@ class Heard:
 
 def call_status(form: Form, place: Place, raw: str) -> Heard:
     """A call's progress. Twilio signs no time, so the natural key is what stops a replay."""
+    if form.get("ParentCallSid"):
+        return call_leg(form, place, raw)  # its end is not the end of our call
     sid, status = _printable(form["CallSid"]), _printable(form["CallStatus"])
     number = form.get("SequenceNumber", "")
     event = CallStatusReported(
@@ -76,6 +79,28 @@ def twiml_fetch(form: Form, place: Place, raw: str) -> Heard:
     )
     key = f"twiml:{sid}:{place.attempt_id}"
     return Heard(key, "twiml", raw, event, attempt_id=place.attempt_id)
+
+
+def call_leg(form: Form, place: Place, raw: str) -> Heard:
+    """The progress of a leg that our call opened: a call of its own, and none of ours."""
+    sid, status = _printable(form["CallSid"]), _printable(form["CallStatus"])
+    event = CallLegReported(
+        provider_call_id=_printable(form["ParentCallSid"]),
+        leg_id=sid,
+        account=place.account,
+        channel_id=place.channel_id,
+        attempt_id=place.attempt_id,
+        status=status,
+        duration=_whole(form.get("CallDuration", "")),
+    )
+    key = f"leg:{sid}:{status}:{form.get('SequenceNumber', '')}:{_digest(raw)}"
+    return Heard(key, "leg", raw, event, attempt_id=place.attempt_id)
+
+
+def connection_end(form: Form, place: Place, raw: str) -> Heard:
+    """What came of connecting an agent: kept, and told to nobody, since the leg's end is."""
+    sid, status = _printable(form["CallSid"]), _printable(form["DialCallStatus"])
+    return Heard(f"dialled:{sid}:{status}", "dialled", raw, attempt_id=place.attempt_id)
 
 
 def recording_status(form: Form, place: Place, raw: str) -> Heard:

@@ -6,7 +6,7 @@ A `Dialogue` is kept as JSON and read again for each call; `speech.py` turns it 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterable, Iterator
 from typing import Annotated, Final, Literal
 
 from pydantic import (
@@ -143,9 +143,13 @@ Step = Annotated[Say | Play | Gather, Field(discriminator="do")]
 
 
 class Dialogue(_Part):
-    """Everything a call says and asks: `script` is short for one step that speaks it."""
+    """What is said: `script` or `steps` in a call, `text` in a message.
+
+    `script` is short for one step that speaks it.
+    """
 
     script: Text | None = None
+    text: Text | None = Field(default=None, description="of a WhatsApp message")
     steps: tuple[Step, ...] | None = Field(default=None, min_length=1, max_length=MOST_STEPS)
     voicemail: tuple[Said, ...] | None = Field(
         default=None,
@@ -174,13 +178,17 @@ class Dialogue(_Part):
         """The steps, whichever way they were given."""
         if self.steps is not None:
             return self.steps
-        return (Say(do="say", text=self.script),) if self.script is not None else ()
+        if self.script is None:
+            return ()
+        return (Say.model_construct(do="say", text=self.script),)  # its text was judged before
 
 
 def texts_of(dialogue: Dialogue) -> Iterator[tuple[str, str]]:
     """Every text with its place, as a path below the dialogue."""
     if dialogue.script is not None:
         yield "script", dialogue.script
+    if dialogue.text is not None:
+        yield "text", dialogue.text
     for at, step in enumerate(dialogue.steps or ()):
         yield from _texts_of_step(f"steps/{at}", step)
     for at, said in enumerate(dialogue.voicemail or ()):
@@ -219,11 +227,12 @@ def media_of(dialogue: Dialogue) -> Iterator[tuple[str, str]]:
             yield f"voicemail/{at}/media_id", said.media_id
 
 
-def undeclared_in(texts: Iterator[tuple[str, str]], declared: set[str]) -> list[tuple[str, str]]:
+def undeclared_in(
+    texts: Iterable[tuple[str, str]], declared: Container[str]
+) -> list[tuple[str, str]]:
     """Gaps (place, name) whose name nobody declared."""
-    return [
-        (place, name) for place, text in texts for name in gaps_in(text) if name not in declared
-    ]
+    named = [(place, name) for place, text in texts for name in gaps_in(text)]
+    return [(place, name) for place, name in named if name not in declared]
 
 
 def required_of(variables: dict[str, Variable]) -> list[str]:

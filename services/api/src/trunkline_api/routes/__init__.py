@@ -22,6 +22,7 @@ from trunkline_api.routes import (
     meta,
     reruns,
     runs,
+    speech,
     suppressions,
     turns,
     twilio,
@@ -39,5 +40,6 @@ def routers() -> list[APIRouter]:
         public.include_router(noun.router)
     callbacks = APIRouter(prefix="/callbacks", include_in_schema=False)
     callbacks.include_router(twilio.router)
+    callbacks.include_router(speech.router)
     callbacks.include_router(meta.router)
     return [public, callbacks, docs.router]

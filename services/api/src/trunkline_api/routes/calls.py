@@ -62,10 +62,23 @@ class RecordingTold(Told):
     created_at: datetime
 
 
+class ResponseTold(Told):
+    """What somebody pressed in a call, or that they pressed nothing."""
+
+    attempt_id: str
+    contact_id: str | None
+    step: int = Field(description="which step of the content asked, from 0")
+    turn: int = Field(description="how often it had asked before")
+    digits: str
+    meaning: str = Field(description="opt_out, confirm, connect, repeat, hang_up or no_input")
+    responded_at: datetime
+
+
 class CallWithRecordings(CallTold):
     """One call, whole."""
 
     recordings: list[RecordingTold]
+    responses: list[ResponseTold] = Field(description="keys that were pressed, in order")
 
 
 @router.get("")
@@ -88,11 +101,12 @@ async def list_calls(
 
 @router.get("/{call_id}")
 async def get_call(call_id: str, caller: CallsReader, parts: ServiceParts) -> CallWithRecordings:
-    """One call with its recordings."""
+    """One call with its recordings and what was pressed."""
     found = await calls.get(parts.database, caller.business_id, call_id)
     if found is None:
         raise errors.not_found("call")
-    call, recordings = found
+    call, recordings, responses = found
     told = CallTold.model_validate(call)
     kept = [RecordingTold.model_validate(recording) for recording in recordings]
-    return CallWithRecordings(**told.model_dump(), recordings=kept)
+    pressed = [ResponseTold.model_validate(response) for response in responses]
+    return CallWithRecordings(**told.model_dump(), recordings=kept, responses=pressed)

@@ -36,7 +36,8 @@ class DecisionTold(Told):
     at: datetime
     kind: str = Field(
         description="decision, attempt, result (of an attempt), call or message (what the "
-        "provider said of it), or end (of the contact's turn)"
+        "provider said of it), response (a key that was pressed; `detail` has it), leg (of a call "
+        "that connected an agent), or end (of the contact's turn)"
     )
     state: str = Field(description="deferred, skipped, intent, accepted, ringing, done …")
     rule: str | None = Field(description="why")

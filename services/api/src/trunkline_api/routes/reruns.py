@@ -8,6 +8,8 @@ from fastapi import APIRouter, Response
 from pydantic import AwareDatetime, Field
 
 from trunkline_api import errors, reruns
+from trunkline_api.contents import kept_form
+from trunkline_api.domain.steps import Dialogue
 from trunkline_api.gateways.outcomes import OutcomeReader
 from trunkline_api.reruns import Wish
 from trunkline_api.routes.answers import (
@@ -22,7 +24,7 @@ from trunkline_api.routes.answers import (
 )
 from trunkline_api.routes.callers import RunsReader, RunsWriter, ServiceParts
 from trunkline_api.routes.guards import PublicRoute
-from trunkline_api.routes.runs import ContentAsked, PolicyAsked, RunTold, ahead, opens_at_all
+from trunkline_api.routes.runs import PolicyAsked, RunTold, ahead, opens_at_all
 from trunkline_common.http import correlation_id
 
 router = APIRouter(prefix="/runs/{run_id}", tags=["runs"], route_class=PublicRoute)
@@ -50,7 +52,7 @@ class RerunAsked(Asked):
         "`unknown` may have been reached already, so it is never in but by name",
     )
     name: str | None = Field(default=None, min_length=1, max_length=200)
-    content: ContentAsked | None = None
+    content: Dialogue | None = None
     policy: PolicyAsked | None = Field(
         default=None, description="what is not named stays as the parent's; null takes a limit away"
     )
@@ -68,7 +70,7 @@ async def rerun(
     Who asked, and for whom, is among the parent's controls.
     """
     opens_at_all(asked.policy)
-    content = asked.content.model_dump(exclude_none=True) if asked.content else None
+    content = kept_form(asked.content) if asked.content else None
     policy = asked.policy.model_dump(mode="json", exclude_unset=True) if asked.policy else {}
     wish = Wish(
         key=asked.key,

@@ -6,10 +6,11 @@ from datetime import UTC, datetime, time
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter
-from pydantic import AwareDatetime, Field, StringConstraints, computed_field, model_validator
+from pydantic import AwareDatetime, Field, computed_field, model_validator
 
-from trunkline_api import errors, runs
+from trunkline_api import contents, errors, runs
 from trunkline_api.domain.paces import ended_of
+from trunkline_api.domain.steps import Dialogue
 from trunkline_api.routes.answers import (
     AFTER_EVERY_ID,
     Asked,
@@ -26,6 +27,7 @@ from trunkline_api.routes.callers import (
     RunsWriter,
     ServiceParts,
 )
+from trunkline_api.routes.contents import EXAMPLE
 from trunkline_api.routes.guards import PublicRoute
 from trunkline_api.routes.values import MOVES
 from trunkline_common.contracts.api import ChannelKind
@@ -33,9 +35,6 @@ from trunkline_common.contracts.runs import Forecast
 from trunkline_common.http import correlation_id
 
 router = APIRouter(prefix="/runs", tags=["runs"], route_class=PublicRoute)
-
-Words = Annotated[str, StringConstraints(min_length=1, max_length=4000)]
-Language = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,2}$")]
 
 
 class AudienceAsked(Asked):
@@ -51,14 +50,6 @@ class AudienceAsked(Asked):
             message = "give exactly one of import_id, contact_ids and all: true"
             raise ValueError(message)
         return self
-
-
-class ContentAsked(Asked):
-    """A script is spoken in a call, a text is written in a message."""
-
-    script: Words | None = None
-    text: Words | None = None
-    language: Language = "en-US"
 
 
 class WindowAsked(Asked):
@@ -122,6 +113,14 @@ class PolicyAsked(Asked):
     auto_pause: AutoPauseAsked | None = Field(
         default=None, description="`reason` of the run then says why; a resume counts anew"
     )
+    detect_machines: bool = Field(
+        default=False,
+        description="find out who answers before anything is said, which takes some seconds; "
+        "always so with `content.voicemail`, without which a machine is hung up on",
+    )
+    detection_timeout: int = Field(
+        default=30, ge=3, le=59, description="then it counts as a person"
+    )
 
 
 class RunAsked(Asked):
@@ -131,15 +130,14 @@ class RunAsked(Asked):
     channel: ChannelKind
     channel_id: Id
     audience: AudienceAsked
-    content: ContentAsked
+    content: Dialogue = Field(examples=[EXAMPLE])
     policy: PolicyAsked = PolicyAsked()
 
     @model_validator(mode="after")
     def _says_something(self) -> RunAsked:
-        wanted = "script" if self.channel == "voice" else "text"
-        if getattr(self.content, wanted) is None:
-            message = f"a {self.channel} run needs content.{wanted}"
-            raise ValueError(message)
+        lacking = contents.unsaid(self.channel, self.content)
+        if lacking is not None:
+            raise ValueError(lacking)
         return self
 
 
@@ -199,7 +197,7 @@ async def create_run(asked: RunAsked, caller: RunsWriter, parts: ServiceParts) -
         channel=asked.channel,
         channel_id=asked.channel_id,
         audience=audience,
-        content=asked.content.model_dump(exclude_none=True),
+        content=contents.kept_form(asked.content),
         policy=asked.policy.model_dump(mode="json", exclude_none=True),
     )
     made = await runs.create(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, TypeVar
 from urllib.parse import parse_qsl
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Request
 
 from trunkline_api import callbacks, errors
 from trunkline_api.accounts import Account
@@ -18,9 +18,7 @@ from trunkline_api.domain.provider_facts import (
     Place,
     call_status,
     recording_status,
-    twiml_fetch,
 )
-from trunkline_api.domain.scripts import spoken
 from trunkline_api.parts import Parts
 from trunkline_api.routes.bodies import read_body
 from trunkline_api.routes.callers import ServiceParts
@@ -31,6 +29,8 @@ from trunkline_common.http import correlation_id
 router = APIRouter(
     prefix="/twilio/{channel_id}/{run_id}/{attempt_id}/{token}", route_class=TextRoute
 )
+
+Read = TypeVar("Read")
 
 _FORM_TYPE = "application/x-www-form-urlencoded"
 
@@ -86,15 +86,19 @@ def signed_url(public_url: str, request: Request) -> str:
     return public_url + path.decode("latin-1") + ("?" + query.decode("latin-1") if query else "")
 
 
-async def _hear(
-    parts: Parts, callback: Verified, read: Callable[[Form, Place, str], Heard]
-) -> None:
+def read_form(callback: Verified, read: Callable[[Form], Read]) -> Read:
+    """What a callback says, or a problem where it is not what it should be."""
     try:
-        heard = read(callback.form, callback.place, callback.raw)
+        return read(callback.form)
     except KeyError as error:
         raise errors.malformed(f"the callback has no {error.args[0]}") from error
     except ValueError as error:
         raise errors.malformed(str(error)) from error
+
+
+async def hear(parts: Parts, callback: Verified, read: Callable[[Form, Place, str], Heard]) -> None:
+    """Keep what a callback says and pass it on."""
+    heard = read_form(callback, lambda form: read(form, callback.place, callback.raw))
     await parts.ear.hear(
         callback.account, [heard], provider="twilio", correlation_id=correlation_id()
     )
@@ -103,23 +107,13 @@ async def _hear(
 FromTwilio = Annotated[Verified, Depends(verified)]
 
 
-@router.post("/twiml")
-async def fetch_twiml(callback: FromTwilio, parts: ServiceParts) -> Response:
-    """What the call says. That Twilio asks proves that it took the call."""
-    script = await parts.scripts.of(callback.account, callback.run_id)
-    if script is None:
-        raise errors.refused()
-    await _hear(parts, callback, twiml_fetch)
-    return Response(spoken(script.words, script.language), media_type="application/xml")
-
-
 @router.post("/status", status_code=204)
 async def report_status(callback: FromTwilio, parts: ServiceParts) -> None:
     """A call went on, or ended."""
-    await _hear(parts, callback, call_status)
+    await hear(parts, callback, call_status)
 
 
 @router.post("/recording", status_code=204)
 async def report_recording(callback: FromTwilio, parts: ServiceParts) -> None:
     """A recording is ready."""
-    await _hear(parts, callback, recording_status)
+    await hear(parts, callback, recording_status)

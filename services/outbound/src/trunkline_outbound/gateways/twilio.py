@@ -90,6 +90,9 @@ def call_form(order: CallOrder) -> bytes:
     )
     if order.recording_url is not None:
         form += f"&RecordingStatusCallback={quoted(order.recording_url)}&{_RECORDED}"
+    if order.machine_detection is not None:
+        form += f"&MachineDetection={order.machine_detection}"
+        form += f"&MachineDetectionTimeout={order.detection_timeout}"
     return form.encode()
 
 

@@ -42,7 +42,7 @@ class TwilioCalls:
         """The newest calls between two numbers. Not by StartTime: a queued call has none."""
         query = {"From": sender, "To": to, "PageSize": str(PAGE)}
         body, date = await self._get(access, f"{self._calls(access)}.json", query)
-        return _listing(body, date)
+        return without_legs(_listing(body, date))
 
     async def of_day(
         self, access: AccountAccess, day: date, *, after: str | None = None
@@ -136,6 +136,12 @@ def _listing(body: Mapping[str, Any], date: datetime | None) -> Listing:
     if not isinstance(calls, list):
         raise ProviderSilent("the answer has no calls")
     return Listing(tuple(_call(call) for call in calls), date, body.get("next_page_uri") or None)
+
+
+def without_legs(listing: Listing) -> Listing:
+    """Without legs that another call opened: an agent's leg answers no request of ours."""
+    ours = tuple(call for call in listing.calls if call.parent_id is None)
+    return Listing(ours, listing.told_at, listing.next_page)
 
 
 def _call(body: Mapping[str, Any]) -> ProviderCall:

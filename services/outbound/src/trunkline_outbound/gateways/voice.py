@@ -23,6 +23,8 @@ class CallOrder:
     recording_url: str | None
     ring_timeout: int
     time_limit: int
+    machine_detection: str | None = None  # none, or what detection waits for
+    detection_timeout: int = 30
 
 
 class VoiceGateway(Protocol):

@@ -45,6 +45,11 @@ line (at, rank, ident, kind, state, rule, detail, not_before, attempt_id, provid
       FROM attempt JOIN message_events AS said USING (attempt_id)
      WHERE said.business_id = :business_id AND said.problem IS NULL
     UNION ALL
+    SELECT note.arrived_at, 3, md5(concat_ws('|', attempt_id, note.provider_id, kind, place)),
+           kind, note.state, NULL, detail, NULL, attempt_id, note.provider_id, NULL
+      FROM attempt JOIN call_notes AS note USING (attempt_id)
+     WHERE note.business_id = :business_id
+    UNION ALL
     SELECT decided_at, 4, lpad(CAST(position AS text), 19, '0'), 'decision', {_DECISION}, rule,
            detail, not_before, NULL, NULL, NULL
       FROM decisions WHERE business_id = :business_id AND run_id = :run_id AND seq = :seq

@@ -1,0 +1,63 @@
+"""What runs say: checked when it is written, and against the audience before anybody is called."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pydantic import ValidationError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from trunkline_api import errors
+from trunkline_api.domain.steps import Dialogue, required_of, texts_of, undeclared_in
+from trunkline_api.store import audiences
+from trunkline_api.store.runs import Run
+from trunkline_common.contracts.api import RunContent
+from trunkline_common.http import Problem
+
+MOST_SHOWN: Final = 100
+
+
+def read(kept: Mapping[str, Any]) -> Dialogue:
+    """Content as a row has it; what a later version wrote there besides is not ours to judge."""
+    try:
+        return Dialogue.model_validate(kept, extra="ignore")
+    except ValidationError:  # of before there were rules: it is spoken as it was written
+        words, language = kept.get("script"), kept.get("language") or "en-US"
+        return Dialogue.model_construct(script=words, text=kept.get("text"), language=language)
+
+
+def kept_form(content: Dialogue) -> dict[str, Any]:
+    """As a row keeps it; a gap without a declared name is a problem."""
+    undeclared = undeclared_in(texts_of(content), content.variables)
+    if undeclared:
+        raise errors.undeclared_variables(undeclared)
+    empty = set() if content.variables else {"variables"}
+    return content.model_dump(mode="json", exclude_none=True, exclude=empty)
+
+
+def unsaid(channel: str, content: Dialogue) -> str | None:
+    """What a run of this channel lacks if it would say nothing."""
+    if channel == "voice":
+        return None if content.story else "a voice run needs content.script or content.steps"
+    return None if content.text else "a whatsapp run needs content.text"
+
+
+async def audience_fault(session: AsyncSession, run: Run) -> Problem | None:
+    """What speaks against a run if not everybody of its audience has what its texts need.
+
+    A start looks behind its feed, in one transaction: the same people are looked at and fed.
+    """
+    required = required_of(read(run.content).variables)
+    if not required:
+        return None
+    total, some = await audiences.lacking(
+        session, run.business_id, run.id, run.list_id, required=required, limit=MOST_SHOWN
+    )
+    return errors.missing_variables(total, some) if total else None
+
+
+def announced(kept: Mapping[str, Any]) -> RunContent:
+    """What others are told of it: nothing that only the provider is told."""
+    told = RunContent.model_validate(kept)
+    return told.model_copy(update={"leaves_voicemail": bool(kept.get("voicemail"))})

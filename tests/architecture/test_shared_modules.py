@@ -32,6 +32,7 @@ MODULES = [
     "contracts.runs",
     "contracts.suppressions",
     "db",
+    "db.driver",
     "db.engine",
     "db.faults",
     "db.inbox",

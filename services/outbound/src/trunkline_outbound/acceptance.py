@@ -14,7 +14,8 @@ from trunkline_common.db import outbox
 from trunkline_common.db.outbox import Fact
 from trunkline_common.db.transaction import wake_after_commit
 from trunkline_outbound.facts import fact_of
-from trunkline_outbound.store import attempts, calls, jobs, surplus, touches
+from trunkline_outbound.store import answered, attempts, calls, jobs, surplus, touches
+from trunkline_outbound.store.answered import Answered
 from trunkline_outbound.store.attempts import Attempt
 from trunkline_outbound.store.jobs import Move
 
@@ -58,6 +59,26 @@ async def accept(session: AsyncSession, news: Sequence[Acceptance]) -> None:
     )
     await _brake(session, ours, late)
     await outbox.add_all(session, [_dialled(n) for n in ours if n.attempt.attempt_id in opened])
+
+
+async def accept_open(
+    session: AsyncSession, news: Sequence[tuple[Answered, str]], *, said_by: str
+) -> None:
+    """`accept`, in one statement, for attempts that are their jobs' open ones as they stand locked.
+
+    None of them can be late, so only a job that has had another attempt can have another call.
+    """
+    if not news:
+        return
+    facts = [(one.attempt, provider_id) for one, provider_id in news]
+    ours = await answered.accept_open(session, facts, said_by=said_by)
+    if len(ours) != len(news):
+        log.error("call.bound_twice", extra={"attempts": [a.attempt_id for a, _ in facts]})
+    again = [(one, i) for one, i in news if not one.is_only and one.attempt.attempt_id in ours]
+    if again:
+        await _brake(session, [Acceptance(one.attempt, i, said_by) for one, i in again], set())
+    dialled = [Acceptance(a, i, said_by) for a, i in facts if ours.get(a.attempt_id)]
+    await outbox.add_all(session, [_dialled(n) for n in dialled])
 
 
 async def _brake(session: AsyncSession, ours: Sequence[Acceptance], late: set[str]) -> None:

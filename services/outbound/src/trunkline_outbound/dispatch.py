@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 
 from prometheus_client import Counter, Gauge
 
@@ -36,6 +36,7 @@ GATHER_SECONDS = 0.01
 REST_SECONDS = 2.0  # a claim that has to wait for its pace longer than this is let go of
 
 RESULTS = Counter("trunkline_attempts_total", "Requests to providers by result", ["result"])
+_counted = cache(RESULTS.labels)  # which looks for its labels under a lock each time
 IN_FLIGHT = Gauge("trunkline_requests_in_flight", "Requests to providers without a result yet")
 
 
@@ -246,7 +247,7 @@ class Dispatcher:
         finally:
             IN_FLIGHT.dec()
             self._places.give_back()
-        RESULTS.labels(result.kind).inc()
+        _counted(result.kind).inc()
         run_id = departure.run.run_id
         await self._recorder.write(run_id, [departure.attempt.attempt_id], result)
 

@@ -166,7 +166,7 @@ async def _reserve_pace(
             again_in = max(outlook.ends_in - PACE_HORIZON, 0.0)
             return pace.Grant(0, again_in, 1 / run.policy.per_second)
     account = await pace.reserve(session, channel.scope, wanted=wanted, horizon=PACE_HORIZON)
-    if account.count == 0:
+    if account.count == 0 or run.policy.per_second is None:
         return account
     own = await pace.reserve(session, run.run_id, wanted=account.count, horizon=PACE_HORIZON)
     return pace.Grant(

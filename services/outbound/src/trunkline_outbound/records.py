@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,12 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from trunkline_common.db import Database, outbox, pace, transaction
 from trunkline_common.db.transaction import name_commit, wake_after_commit
-from trunkline_outbound.acceptance import Acceptance, accept
+from trunkline_outbound.acceptance import Acceptance, accept, accept_open
 from trunkline_outbound.domain.admission import back_off
 from trunkline_outbound.domain.classification import Result
 from trunkline_outbound.facts import job_ended
 from trunkline_outbound.runs import ENDED, WORK
-from trunkline_outbound.store import attempts, channels, decisions, jobs, limits
+from trunkline_outbound.store import answered, attempts, channels, decisions, jobs, limits
+from trunkline_outbound.store.answered import Answered
 from trunkline_outbound.store.attempts import Attempt
 from trunkline_outbound.store.decisions import Decision, decision_of
 from trunkline_outbound.store.jobs import LockedJob, Move
@@ -49,31 +50,47 @@ class Recorded:
 async def record(database: Database, batch: Sequence[Recorded]) -> None:
     """Write a batch of results. Safe to repeat: a second time changes nothing."""
     async with transaction(database) as session:
-        ids, run_ids = [r.attempt_id for r in batch], {r.run_id for r in batch}
-        known = await attempts.get_attempts(session, ids, run_ids=run_ids)
-        results = [(known[r.attempt_id], r.result) for r in batch if r.attempt_id in known]
-        if not results:
+        known = await answered.lock(session, [(r.run_id, r.attempt_id) for r in batch])
+        if not known:
             return
-        keys = sorted({(attempt.run_id, attempt.seq) for attempt, _ in results})
         name_commit(session, "outbound.record")
-        locked = await jobs.lock_jobs(session, keys)
-        await attempts.lock_attempts(session, known.values())
-        await accept(
-            session,
-            [
-                Acceptance(attempt, result.provider_id or "", "answer")
-                for attempt, result in results
-                if result.kind == "accepted"
-            ],
-        )
-        decided = await _decide(session, [r for r in results if r[1].kind != "accepted"], locked)
-        await _learn(session, results)
-        over = [attempt.attempt_id for attempt, result in decided if result.kind != "in_doubt"]
-        if await limits.free(session, over):
-            wake_after_commit(session, WORK)
-        await _slow(session, decided)
-        if decided:
-            wake_after_commit(session, ENDED)
+        news: dict[str, tuple[Answered, str]] = {}
+        results: list[tuple[Attempt, Result]] = []
+        for one in batch:
+            of_one, result = known.get(one.attempt_id), one.result
+            if of_one is None:
+                continue
+            first = of_one.is_open and one.attempt_id not in news
+            if first and result.kind == "accepted" and result.provider_id:
+                news[one.attempt_id] = (of_one, result.provider_id)
+            else:
+                results.append((of_one.attempt, result))
+        await accept_open(session, list(news.values()), said_by="answer")
+        if results:
+            await _apply(session, results, known)
+
+
+async def _apply(
+    session: AsyncSession, results: Sequence[tuple[Attempt, Result]], known: Mapping[str, Answered]
+) -> None:
+    """Apply whatever else came of requests; jobs and attempts are locked."""
+    locked = {(a.attempt.run_id, a.attempt.seq): a.job for a in known.values()}
+    await accept(
+        session,
+        [
+            Acceptance(attempt, result.provider_id or "", "answer")
+            for attempt, result in results
+            if result.kind == "accepted"
+        ],
+    )
+    decided = await _decide(session, [r for r in results if r[1].kind != "accepted"], locked)
+    await _learn(session, results)
+    over = [attempt.attempt_id for attempt, result in decided if result.kind != "in_doubt"]
+    if await limits.free(session, over):
+        wake_after_commit(session, WORK)
+    await _slow(session, decided)
+    if decided:
+        wake_after_commit(session, ENDED)
 
 
 async def _decide(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+import asyncpg
 from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -27,6 +28,8 @@ def is_away(error: BaseException) -> bool:
             or type(error.orig).__name__ == "InternalClientError"
             or sqlstate(error).startswith(_AWAY)
         )
+    if isinstance(error, asyncpg.InterfaceError | asyncpg.InternalClientError):
+        return not isinstance(error, ValueError)  # that is an argument it cannot write
     return isinstance(error, OSError | PoolTimeout) or sqlstate(error).startswith(_AWAY)
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from trunkline_common.contracts.envelope import Event
+from trunkline_common.db.driver import fetch
 from trunkline_common.db.transaction import wake_after_commit
 from trunkline_common.ids import new_event_id
 from trunkline_common.outcomes import TrunklineError
@@ -104,7 +105,8 @@ async def add_all(session: AsyncSession, facts: Iterable[Fact]) -> None:
     carrier: dict[str, str] = {}
     inject(carrier)
     here = carrier.get("traceparent")
-    await session.execute(
+    await fetch(
+        session,
         _ADD,
         {
             "event_ids": [new_event_id() for _ in rows],

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from trunkline_common.db.driver import fetch
+
 TABLE_V1 = """
 CREATE TABLE pace (
     sender     text PRIMARY KEY,
@@ -139,14 +141,14 @@ async def reserve(
     A sender without a row has no pace of its own. Unused reservations are not given back.
     """
     parameters = {"sender": sender, "wanted": wanted, "horizon": horizon}
-    row = (await session.execute(_RESERVE, parameters)).first()
-    if row is None:
+    rows = await fetch(session, _RESERVE, parameters)
+    if not rows:
         return Grant(wanted, 0.0, 0.0)
-    interval = 1 / float(row.rate)
-    ends_in = float(row.ends_in)
-    if row.granted == 0:
+    ((granted, rate, ends),) = rows
+    interval, ends_in = 1 / float(rate), float(ends)
+    if granted == 0:
         return Grant(0, max(ends_in - horizon, 0.0), interval)
-    return Grant(row.granted, max(ends_in - row.granted * interval, 0.0), interval)
+    return Grant(granted, max(ends_in - granted * interval, 0.0), interval)
 
 
 async def slow(session: AsyncSession, limited: Mapping[str, float]) -> dict[str, float]:

@@ -20,6 +20,7 @@ from trunkline_common.telemetry.exceptions import named, shown, told
 tracer = trace.get_tracer("trunkline")
 
 CORRELATION = "trunkline.correlation_id"
+_exporting: list[TracerProvider] = []  # that of this OS process, if it has one
 
 
 class FileSpanExporter(SpanExporter):
@@ -65,11 +66,12 @@ def setup_traces(service: str, resource: Resource, *, spans_dir: str | None, otl
     for exporter in exporters:
         provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=500))
     trace.set_tracer_provider(provider)
+    _exporting.append(provider)
 
 
 def is_tracing() -> bool:
     """Whether spans of this OS process go anywhere, so that it is worth making them."""
-    return isinstance(trace.get_tracer_provider(), TracerProvider)
+    return bool(_exporting)
 
 
 def flush_traces() -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from trunkline_common.db.driver import fetch
 from trunkline_common.ids import account_scope
 from trunkline_outbound.domain.states import ATTEMPT_NEXT, before, steps
 from trunkline_outbound.store.channels import Channel
@@ -191,7 +192,7 @@ async def insert_attempts(
         "addresses": [a.to_number for a in new],
         "traceparents": [a.traceparent for a in new],
     }
-    await session.execute(_INSERT, parameters)
+    await fetch(session, _INSERT, parameters)
 
 
 async def open_sends(
@@ -205,13 +206,13 @@ async def open_sends(
         "addresses": [a.to_number for a in new],
         "attempts": [a.attempt_id for a in new],
     }
-    return set((await session.execute(_OPEN_SENDS, parameters)).scalars())
+    return {row[0] for row in await fetch(session, _OPEN_SENDS, parameters)}
 
 
 async def close_sends(session: AsyncSession, attempt_ids: Sequence[str]) -> None:
     """Let others send between these numbers again."""
     if attempt_ids:
-        await session.execute(_CLOSE_SENDS, {"attempts": list(attempt_ids)})
+        await fetch(session, _CLOSE_SENDS, {"attempts": list(attempt_ids)})
 
 
 async def get_attempts(

@@ -13,6 +13,7 @@ from trunkline_common.contracts.api import (
     BusinessSettingsChanged,
     ChannelChanged,
 )
+from trunkline_common.db.driver import fetch
 from trunkline_common.ids import account_scope
 
 _BUSINESS = text(
@@ -113,7 +114,7 @@ class Channel:
     kind: str
     version: int
     account: str
-    senders: tuple[str, ...]
+    senders: Sequence[str]
     key_id: str
     sealed: str
     per_second: float
@@ -170,12 +171,8 @@ async def get_channel(
 ) -> Channel | None:
     """A channel of this business, or None."""
     parameters = {"channel_id": channel_id, "business_id": business_id}
-    row = (await session.execute(_GET, parameters)).mappings().first()
-    if row is None:
-        return None
-    fields = dict(row)
-    fields["senders"] = tuple(row["senders"])
-    return Channel(**fields)
+    rows = await fetch(session, _GET, parameters)
+    return Channel(*rows[0]) if rows else None
 
 
 async def is_known(session: AsyncSession, channel_id: str, *, business_id: str) -> bool:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from trunkline_common.db.driver import fetch
+
 _INSERT = text(
     """
 INSERT INTO claims (run_id, business_id, kind, first_seq, last_seq, owner, expires_at)
@@ -241,7 +243,7 @@ async def still_ours(session: AsyncSession, held: Mapping[int, int], *, owner: s
 async def lock_own(session: AsyncSession, claim: Claim, *, owner: str) -> bool:
     """Lock our claim, if it is still ours. INVARIANT I4: every intent goes through here."""
     parameters = {"claim_id": claim.claim_id, "token": claim.token, "owner": owner}
-    return (await session.execute(_LOCK_OWN, parameters)).first() is not None
+    return bool(await fetch(session, _LOCK_OWN, parameters))
 
 
 async def close(session: AsyncSession, claim: Claim, *, owner: str | None) -> bool:

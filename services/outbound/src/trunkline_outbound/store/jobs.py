@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from trunkline_common.db.driver import fetch
 from trunkline_outbound.domain.states import JOB_NEXT, RESTATED_JOB, steps
 from trunkline_outbound.store.claims import Claim
 
@@ -177,16 +178,16 @@ async def pick_queued(session: AsyncSession, claim: Claim, wanted: int) -> Seque
     """Lock up to `wanted` jobs of a claim that are still to be sent."""
     parameters = {"run_id": claim.run_id, "claim_id": claim.claim_id, "wanted": wanted}
     if claim.kind == "due":
-        rows = await session.execute(_PICK_DUE, parameters)
+        rows = await fetch(session, _PICK_DUE, parameters)
     else:
         span = {"first_seq": claim.first_seq, "last_seq": claim.last_seq}
-        rows = await session.execute(_PICK_RANGE, parameters | span)
+        rows = await fetch(session, _PICK_RANGE, parameters | span)
     return [QueuedJob(*row) for row in rows]
 
 
 async def mark_sending(
     session: AsyncSession, claim: Claim, attempts: dict[int, str], *, state: str = "sending"
-) -> int:
+) -> None:
     """Move queued jobs (seq → attempt id) to `sending`, or `accepted` for a hand-over."""
     parameters = {
         "run_id": claim.run_id,
@@ -195,8 +196,7 @@ async def mark_sending(
         "attempts": list(attempts.values()),
         "state": state,
     }
-    result = await session.execute(_SENDING, parameters)
-    return int(result.rowcount)  # type: ignore[attr-defined]  # present on DML results
+    await fetch(session, _SENDING, parameters)
 
 
 async def defer(

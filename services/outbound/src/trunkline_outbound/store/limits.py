@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from trunkline_common.db.driver import fetch
 from trunkline_common.ids import business_of
 from trunkline_outbound.store import channels
 from trunkline_outbound.store.channels import Channel
@@ -114,8 +115,8 @@ async def room(session: AsyncSession, *, channel: Channel, run_id: str) -> int |
     """How many more may go, read without a lock; None without any limit."""
     if channel.is_held:
         return 0
-    value: int | None = (await session.execute(_ROOM, _keys(channel.scope, run_id))).scalar()
-    return value
+    ((value,),) = await fetch(session, _ROOM, _keys(channel.scope, run_id))
+    return None if value is None else int(value)
 
 
 async def lock_room(session: AsyncSession, *, channel: Channel, run_id: str) -> int | None:
@@ -125,9 +126,9 @@ async def lock_room(session: AsyncSession, *, channel: Channel, run_id: str) -> 
     """
     if channel.is_doubted and not await channels.take_trial(session, channel.channel_id):
         return 0
-    rows = await session.execute(_LOCK, _keys(channel.scope, run_id))
+    rows = await fetch(session, _LOCK, _keys(channel.scope, run_id))
     trial = [1] if channel.is_doubted else []
-    return min([*rows.scalars(), *trial], default=None)
+    return min([*(int(row[0]) for row in rows), *trial], default=None)
 
 
 async def take(
@@ -135,7 +136,7 @@ async def take(
 ) -> None:
     """Take a slot for each attempt; the limits are locked and have the room."""
     if attempt_ids:
-        await session.execute(_TAKE, _keys(scope, run_id) | {"attempts": list(attempt_ids)})
+        await fetch(session, _TAKE, _keys(scope, run_id) | {"attempts": list(attempt_ids)})
 
 
 def _keys(scope: str, run_id: str) -> dict[str, object]:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import text
@@ -13,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from trunkline_common.contracts.api import RunContent, RunPolicy, RunRequested
 from trunkline_common.db import pace
+from trunkline_common.db.driver import fetch
 from trunkline_outbound.domain.budgets import Budget
 from trunkline_outbound.domain.states import RUN_NEXT, before
 
@@ -47,8 +49,8 @@ SELECT run_id, business_id, channel, channel_id, content, policy, state, correla
 )
 _TERMS = text(
     """
-SELECT runs.policy, businesses.time_zone, businesses.holidays, businesses.budget_most,
-       businesses.budget_days
+SELECT CAST(runs.policy AS text), businesses.time_zone, businesses.holidays,
+       businesses.budget_most, businesses.budget_days
   FROM runs LEFT JOIN businesses USING (business_id) WHERE run_id = :run_id
 """
 )
@@ -222,12 +224,9 @@ async def get_run(session: AsyncSession, run_id: str) -> Run | None:
 
 async def terms(session: AsyncSession, run_id: str) -> Terms:
     """What holds for a run now, for whoever has had it in hand for a while."""
-    row = (await session.execute(_TERMS, {"run_id": run_id})).one()
-    policy = RunPolicy.model_validate(_json(row.policy))
-    budget = None
-    if row.budget_most is not None:
-        budget = Budget(row.budget_most, timedelta(days=row.budget_days))
-    return Terms(policy, row.time_zone, frozenset(row.holidays or ()), budget)
+    ((policy, time_zone, holidays, most, days),) = await fetch(session, _TERMS, {"run_id": run_id})
+    budget = None if most is None else Budget(most, timedelta(days=days))
+    return Terms(_policy(policy), time_zone, frozenset(holidays or ()), budget)
 
 
 async def live_runs(session: AsyncSession) -> Sequence[LiveRun]:
@@ -271,6 +270,12 @@ async def completable(session: AsyncSession) -> Sequence[str]:
 async def has_open_work(session: AsyncSession, run_id: str) -> bool:
     """Whether a claim is open or a job is not final. Jobs no claim has carved are not asked."""
     return bool((await session.execute(_OPEN_WORK, {"run_id": run_id})).scalar())
+
+
+@lru_cache(1_000)
+def _policy(written: str) -> RunPolicy:
+    """A policy as its row has it: text, which the same handful of runs repeats all the time."""
+    return RunPolicy.model_validate_json(written)
 
 
 def _json(value: object) -> object:

@@ -19,6 +19,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from trunkline_common.contracts.suppressions import ContactSuppressed, ContactUnsuppressed
+from trunkline_common.db.driver import fetch
 from trunkline_outbound.store.jobs import QueuedJob
 
 # Held in common by `claims.lock_own`. Events of a batch come in the order of their subjects, so a
@@ -113,8 +114,8 @@ async def find(
         "run_id": run.run_id,
         "channel": run.channel,
     }
-    rows = await session.execute(_FIND, parameters)
-    found = {(row.kind, row.value): Suppression(*row) for row in rows}
+    rows = await fetch(session, _FIND, parameters)
+    found = {(row[0], row[1]): Suppression(*row) for row in rows}
     if not found:
         return {}
     fits = {job.seq: next((found[k] for k in keys(job) if k in found), None) for job in picked}

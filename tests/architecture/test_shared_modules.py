@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.architecture.sources import module_name, programs
 
-LINES = 5_700  # the alarm: what is this large has begun to hold what it should not
+LINES = 5_800  # the alarm: what is this large has begun to hold what it should not
 
 MODULES = [
     "broker",

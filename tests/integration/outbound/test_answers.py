@@ -32,7 +32,7 @@ async def sent(scene: Scene, run_id: str, wanted: int = 10) -> list[str]:
 
 
 def accepted(run_id: str, attempts: Sequence[str], provider_id: str = FIRST) -> list[Recorded]:
-    return [Recorded(run_id, a, Result("accepted", provider_id=provider_id)) for a in attempts]
+    return [Recorded(a, run_id, Result("accepted", provider_id=provider_id)) for a in attempts]
 
 
 async def test_an_answer_makes_the_same_rows_however_often_it_comes(scene: Scene) -> None:

@@ -22,11 +22,13 @@ WITH asked AS MATERIALIZED (
       FROM attempts
       JOIN unnest(CAST(:runs AS text[]), CAST(:attempts AS text[])) AS given (run_id, attempt_id)
         ON attempts.run_id = given.run_id AND attempts.attempt_id = given.attempt_id
+     WHERE attempts.run_id = ANY (CAST(:distinct_runs AS text[]))
 ), job AS MATERIALIZED (
     SELECT jobs.run_id, jobs.seq, jobs.state, jobs.open_attempt, jobs.attempts, jobs.misses,
            jobs.outcome
       FROM jobs JOIN (SELECT DISTINCT run_id, seq FROM asked) AS of_asked
         ON jobs.run_id = of_asked.run_id AND jobs.seq = of_asked.seq
+     WHERE jobs.run_id = ANY (CAST(:distinct_runs AS text[]))
      ORDER BY jobs.run_id, jobs.seq FOR NO KEY UPDATE OF jobs
 )
 SELECT one.attempt_id, one.call_id, one.business_id, one.run_id, one.seq, one.contact_id,
@@ -34,12 +36,14 @@ SELECT one.attempt_id, one.call_id, one.business_id, one.run_id, one.seq, one.co
        one.correlation_id, one.traceparent,
        job.state, job.open_attempt, job.attempts, job.misses, job.outcome,
        EXISTS (SELECT FROM attempts AS other
-                WHERE other.run_id = one.run_id AND other.seq = one.seq
+                WHERE other.run_id = ANY (CAST(:distinct_runs AS text[]))
+                  AND other.run_id = one.run_id AND other.seq = one.seq
                   AND other.attempt_id <> one.attempt_id)
   FROM asked
   JOIN attempts AS one ON one.run_id = asked.run_id AND one.attempt_id = asked.attempt_id
   JOIN job ON job.run_id = asked.run_id AND job.seq = asked.seq
  WHERE (SELECT count(*) FROM job) > 0
+   AND one.run_id = ANY (CAST(:distinct_runs AS text[]))
  ORDER BY one.attempt_id FOR NO KEY UPDATE OF one
 """
 )
@@ -58,7 +62,8 @@ WITH news AS MATERIALIZED (
     UPDATE attempts SET state = 'accepted', provider_id = news.provider_id,
            resolved_by = :said_by, resolved_at = clock_timestamp()
       FROM news
-     WHERE attempts.run_id = news.run_id AND attempts.attempt_id = news.attempt_id
+     WHERE attempts.run_id = ANY (CAST(:distinct_runs AS text[]))
+       AND attempts.run_id = news.run_id AND attempts.attempt_id = news.attempt_id
        AND attempts.state = ANY (CAST(:attempt_befores AS text[]))
 ), closed AS (
     DELETE FROM open_sends USING news WHERE open_sends.attempt_id = news.attempt_id
@@ -79,7 +84,8 @@ WITH news AS MATERIALIZED (
     UPDATE jobs SET state = 'accepted', claim_id = NULL, due_at = NULL, outcome = NULL,
            reason = 'accepted', changed_at = clock_timestamp(), misses = 0
       FROM news JOIN bound USING (attempt_id)
-     WHERE jobs.run_id = news.run_id AND jobs.seq = news.seq
+     WHERE jobs.run_id = ANY (CAST(:distinct_runs AS text[]))
+       AND jobs.run_id = news.run_id AND jobs.seq = news.seq
        AND jobs.open_attempt = news.attempt_id
        AND jobs.state = ANY (CAST(:job_befores AS text[]))
 ), trusted AS (
@@ -117,6 +123,7 @@ async def lock(session: AsyncSession, asked: Sequence[tuple[str, str]]) -> dict[
     """Lock the jobs of these attempts (run, attempt) and then the attempts, each in order."""
     parameters = {
         "runs": [run_id for run_id, _ in asked],
+        "distinct_runs": sorted({run_id for run_id, _ in asked}),
         "attempts": [attempt_id for _, attempt_id in asked],
     }
     found = {}
@@ -140,6 +147,7 @@ async def accept_open(
         "calls": [a.call_id for a in attempts],
         "businesses": [a.business_id for a in attempts],
         "runs": [a.run_id for a in attempts],
+        "distinct_runs": sorted({a.run_id for a in attempts}),
         "seqs": [a.seq for a in attempts],
         "accounts": [a.account for a in attempts],
         "provider_ids": [provider_id for _, provider_id in news],

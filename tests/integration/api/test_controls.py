@@ -185,7 +185,12 @@ async def test_a_run_is_scheduled_moved_and_never_into_the_past(
         f"/v1/runs/{run}", json={"start_at": None}, headers=tenant.headers
     )
     assert moved.status_code == 202
-    assert (await asked(tenant, database, "run.edited.v1"))["start_at"] is None
+    wish = await asked(tenant, database, "run.edited.v1")
+    assert wish["start_at"] is None
+    in_force = outbound.RunPolicyChanged(
+        run_id=run, step=1, control_id=wish["control_id"], policy=wish["policy"]
+    )
+    await hear(database, tenant.id, in_force)
     assert (await tenant.get(f"/v1/runs/{run}")).json()["start_at"] is None
 
 

@@ -69,7 +69,7 @@ OUTBOUND_CONTROL: Final = Queue(
 OUTBOUND_AUDIENCE: Final = Queue(
     "outbound.audience",
     "outbound",
-    hears=(api.RunAudienceAdded, api.RunAudienceClosed),
+    hears=(api.RunAudienceAdded, api.RunAudienceClosed, run_facts.RunContactsAdded),
     max_length=20_000,
     prefetch=8,
 )
@@ -121,6 +121,7 @@ API_PROJECTIONS: Final = Queue(
         outbound.RunFailed,
         outbound.RunControlRefused,
         run_facts.RunForecasted,
+        run_facts.RunAdditionEnded,
         outbound.JobEnded,
         outbound.CallDialled,
         outbound.CallAnswered,

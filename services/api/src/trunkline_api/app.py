@@ -9,7 +9,7 @@ from typing import Final
 
 from fastapi import FastAPI
 
-from trunkline_api import callbacks, feeds, forecasts, reruns
+from trunkline_api import additions, callbacks, feeds, forecasts, reruns
 from trunkline_api.accounts import Accounts
 from trunkline_api.callbacks import Ear
 from trunkline_api.consumer import HANDLERS
@@ -90,7 +90,8 @@ async def schedule(runtime: Runtime[Settings]) -> None:
     reader = OutcomeReader(_outbound(runtime.settings))
 
     async def feed() -> bool:
-        return await feeds.feed_next(runtime.database)
+        fed = await feeds.feed_next(runtime.database)
+        return await additions.feed_next(runtime.database) or fed
 
     async def forecast() -> bool:
         return await forecasts.count_next(runtime.database, counter)

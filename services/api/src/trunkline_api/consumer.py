@@ -16,7 +16,7 @@ from trunkline_common import topology
 from trunkline_common.broker import Handlers
 from trunkline_common.contracts import Envelope, messaging, outbound
 from trunkline_common.contracts.recordings import RecordingFailed, RecordingStored
-from trunkline_common.contracts.runs import RunForecasted
+from trunkline_common.contracts.runs import RunAdditionEnded, RunForecasted
 from trunkline_common.outcomes import Refuse
 from trunkline_common.topology import Queue
 
@@ -247,6 +247,7 @@ HANDLERS: Final[dict[Queue, Handlers]] = {
         outbound.RunFailed: run_facts.on_run_over,
         outbound.RunControlRefused: run_facts.on_control_refused,
         RunForecasted: run_facts.on_run_forecasted,
+        RunAdditionEnded: run_facts.on_addition_ended,
         outbound.JobEnded: on_job_ended,
         outbound.CallDialled: on_call_dialled,
         outbound.CallAnswered: on_call_answered,

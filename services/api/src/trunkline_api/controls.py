@@ -29,6 +29,7 @@ from trunkline_common.db.transaction import name_commit
 from trunkline_common.ids import CONTROL, new_id
 
 PATIENCE_SECONDS: Final = 2.0  # how long a request waits for outbound's answer
+SUPERSEDED: Final = "superseded"  # outbound's word for a control that a later one has overtaken
 _LOOK_SECONDS: Final = 0.25  # a hint may be lost
 
 
@@ -43,6 +44,14 @@ class Wish:
     policy: dict[str, Any] = field(default_factory=dict)
     start_at: datetime | None = None
     moves_start: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Base:
+    """What an edit changes."""
+
+    policy: dict[str, Any]
+    start_at: datetime | None
 
 
 async def ask(database: Database, business_id: str, run_id: str, wish: Wish) -> Asked:
@@ -61,8 +70,15 @@ async def ask(database: Database, business_id: str, run_id: str, wish: Wish) -> 
             raise errors.conflict("control-refused", f"its start is over: the run is {run.state}")
         name_commit(session, "api.control")
         asked = await _keep(session, run, wish)
+    return await settled(database, business_id, asked)
+
+
+async def settled(database: Database, business_id: str, asked: Asked) -> Asked:
+    """The control with its answer, if that comes in time. Raises a conflict if it is refused."""
     if asked.state == "pending":
         asked = await _answered(database, business_id, asked)
+    if asked.state == "refused" and asked.reason == SUPERSEDED:
+        raise errors.conflict("control-superseded", "what was asked later has been applied already")
     if asked.state == "refused":
         raise errors.conflict("control-refused", asked.reason or "the run's state does not fit")
     return asked
@@ -70,18 +86,14 @@ async def ask(database: Database, business_id: str, run_id: str, wish: Wish) -> 
 
 async def _keep(session: AsyncSession, run: Run, wish: Wish) -> Asked:
     control_id = new_id(CONTROL)
-    event = _event(run, control_id, wish)
-    if wish.control == "edit":
-        await runs.edit(
-            session,
-            run.business_id,
-            run.id,
-            policy=_merged(run, wish),
-            start_at=wish.start_at if wish.moves_start else run.start_at,
-        )
+    number = await store.next_number(session, run.business_id, run.id)
+    base = await _base(session, run)
+    event = _event(run, base, control_id, number, wish)
     answer: dict[str, Any] | None = None
     if run.state == "draft":  # outbound has not heard of it: nothing was ever handed over
         answer = {}
+        if wish.control == "edit":
+            await _edit_draft(session, run, wish)
         if wish.control == "cancel":
             await runs.cancel_draft(session, run.business_id, run.id)
             answer = {"stopped": 0, "in_flight": 0, "ended": 0}
@@ -94,34 +106,50 @@ async def _keep(session: AsyncSession, run: Run, wish: Wish) -> Asked:
             business_id=run.business_id,
             run_id=run.id,
             control=wish.control,
-            asked=event.model_dump(mode="json", exclude={"run_id", "control_id"}),
+            asked=event.model_dump(mode="json", exclude={"run_id", "control_id", "number"}),
             asked_by=wish.by,
             correlation_id=wish.correlation_id,
             answer=answer,
+            number=number,
         ),
     )
 
 
-def _event(run: Run, control_id: str, wish: Wish) -> Event:
+async def _edit_draft(session: AsyncSession, run: Run, wish: Wish) -> None:
+    start_at = wish.start_at if wish.moves_start else run.start_at
+    policy = _merged(run.policy, wish)
+    await runs.edit(session, run.business_id, run.id, policy=policy, start_at=start_at)
+
+
+async def _base(session: AsyncSession, run: Run) -> _Base:
+    """What is in force, or what an edit that is under way will put in force: edits add up."""
+    pending = await store.pending_edit(session, run.business_id, run.id)
+    if pending is None:
+        return _Base(run.policy, run.start_at)
+    start_at = pending.get("start_at")
+    return _Base(pending["policy"], datetime.fromisoformat(start_at) if start_at else None)
+
+
+def _event(run: Run, base: _Base, control_id: str, number: int, wish: Wish) -> Event:
+    about: dict[str, Any] = {"run_id": run.id, "control_id": control_id, "number": number}
     match wish.control:
         case "pause":
-            return RunPauseRequested(run_id=run.id, control_id=control_id)
+            return RunPauseRequested(**about)
         case "resume":
-            return RunResumeRequested(run_id=run.id, control_id=control_id)
+            return RunResumeRequested(**about)
         case "cancel":
-            return RunCancelRequested(run_id=run.id, control_id=control_id, hang_up=wish.hang_up)
+            return RunCancelRequested(**about, hang_up=wish.hang_up)
         case _:
             return RunEdited(
-                run_id=run.id,
-                control_id=control_id,
-                policy=RunPolicy.model_validate(_merged(run, wish)),
-                start_at=wish.start_at if wish.moves_start else run.start_at,
+                **about,
+                policy=RunPolicy.model_validate(_merged(base.policy, wish)),
+                start_at=wish.start_at if wish.moves_start else base.start_at,
             )
 
 
-def _merged(run: Run, wish: Wish) -> dict[str, Any]:
+def _merged(policy: dict[str, Any], wish: Wish) -> dict[str, Any]:
     """The policy with what is to change; null takes a limit away."""
-    merged = {**run.policy, **wish.policy}
+    merged = {**policy, **wish.policy}
     return {name: value for name, value in merged.items() if value is not None}
 
 

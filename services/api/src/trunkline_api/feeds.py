@@ -31,7 +31,7 @@ async def feed_next(database: Database) -> bool:
             return False
         name_commit(session, "api.feed")
         members = await store.members(session, feed, limit=CHUNK_CONTACTS)
-        contacts = fitting([_contact(member) for member in members])
+        contacts = fitting([contact_of(member) for member in members])
         if contacts:
             event = RunAudienceAdded(
                 run_id=feed.run_id, chunk=feed.chunks + 1, contacts=tuple(contacts)
@@ -59,7 +59,8 @@ def fitting(contacts: Sequence[AudienceContact]) -> list[AudienceContact]:
     return fit
 
 
-def _contact(member: Member) -> AudienceContact:
+def contact_of(member: Member) -> AudienceContact:
+    """A contact as outbound is told of it."""
     return AudienceContact(
         contact_id=member.contact_id,
         address=member.address,

@@ -151,6 +151,7 @@ async def _add(session: AsyncSession, parent: Run, build: Build, wish: Wish) -> 
         asked=wish.asked | {"child_id": build.run_id},
         asked_by=wish.by,
         correlation_id=wish.correlation_id,
+        number=await controls.next_number(session, parent.business_id, parent.id),
     )
     await controls.add(session, control)
 

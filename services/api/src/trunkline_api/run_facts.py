@@ -6,7 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from trunkline_api.store import controls, forecasts, progress
 from trunkline_common.contracts import Envelope, outbound
-from trunkline_common.contracts.runs import RunForecasted
+from trunkline_common.contracts.runs import RunAdditionEnded, RunForecasted
 from trunkline_common.outcomes import Refuse
 
 
@@ -41,8 +41,9 @@ async def on_run_resumed(session: AsyncSession, envelope: Envelope[outbound.RunR
 async def on_policy_changed(
     session: AsyncSession, envelope: Envelope[outbound.RunPolicyChanged]
 ) -> None:
-    """The policy that was asked for is in force."""
+    """The policy that was asked for is in force, and is shown from now on."""
     event = envelope.event
+    _known(await progress.policy_in_force(session, envelope.business_id, event))
     await controls.answer(
         session, envelope.business_id, event.control_id, done=True, answer={"policy": event.policy}
     )
@@ -104,3 +105,17 @@ async def on_run_forecasted(session: AsyncSession, envelope: Envelope[RunForecas
         at=envelope.occurred_at,
     )
     _known(known)
+
+
+async def on_addition_ended(session: AsyncSession, envelope: Envelope[RunAdditionEnded]) -> None:
+    """How many were added, or why nobody more."""
+    event = envelope.event
+    answer = event.model_dump(include={"added", "rejects", "total"})
+    await controls.answer(
+        session,
+        envelope.business_id,
+        event.control_id,
+        done=event.refused is None,
+        answer=answer,
+        reason=event.refused,
+    )

@@ -57,7 +57,7 @@ async def create(database: Database, business_id: str, draft: Draft, *, correlat
             raise errors.invalid("#/channel_id", "there is no such channel")
         if channel.kind != draft.channel:
             raise errors.invalid("#/channel_id", f"this channel is for {channel.kind}")
-        list_id = await _audience_list(session, business_id, run_id, draft.audience)
+        list_id = await audience_list(session, business_id, run_id, draft.audience)
         new = NewRun(
             id=run_id,
             business_id=business_id,
@@ -73,9 +73,13 @@ async def create(database: Database, business_id: str, draft: Draft, *, correlat
         return await store.add(session, new)
 
 
-async def _audience_list(
-    session: AsyncSession, business_id: str, run_id: str, audience: Audience
+async def audience_list(
+    session: AsyncSession, business_id: str, list_id: str, audience: Audience
 ) -> str | None:
+    """The list of an audience: an import's, or this one with who is named on it; None: everybody.
+
+    Raises a problem where the business has no such import or contact.
+    """
     if audience.import_id is not None:
         if await imports.get(session, business_id, audience.import_id) is None:
             raise errors.invalid("#/audience/import_id", "there is no such import")
@@ -87,8 +91,8 @@ async def _audience_list(
     if unknown:
         detail = f"{len(unknown)} of these contacts do not exist, such as {unknown[0]}"
         raise errors.invalid("#/audience/contact_ids", detail)
-    await contacts.add_members(session, business_id, run_id, wanted)
-    return run_id
+    await contacts.add_members(session, business_id, list_id, wanted)
+    return list_id
 
 
 async def start(
@@ -118,7 +122,7 @@ async def start(
         run = await store.request(
             session, business_id, run_id, correlation_id=correlation_id, start_at=start_at
         )
-        await controls.add(session, _start_control(run, by, correlation_id))
+        await controls.add(session, await _start_control(session, run, by, correlation_id))
         await forecasts.give_up(session, business_id, run_id)
         await _feed(session, run)
         await outbox.add(session, Fact(_requested(run), business_id, correlation_id))
@@ -154,7 +158,9 @@ def _requested(run: Run) -> RunRequested:
     )
 
 
-def _start_control(run: Run, by: str, correlation_id: str) -> NewControl:
+async def _start_control(
+    session: AsyncSession, run: Run, by: str, correlation_id: str
+) -> NewControl:
     return NewControl(
         id=new_id(CONTROL),
         business_id=run.business_id,
@@ -164,6 +170,7 @@ def _start_control(run: Run, by: str, correlation_id: str) -> NewControl:
         asked_by=by,
         correlation_id=correlation_id,
         answer={},
+        number=await controls.next_number(session, run.business_id, run.id),
     )
 
 

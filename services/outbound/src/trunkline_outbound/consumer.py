@@ -33,12 +33,12 @@ from trunkline_common.contracts.messaging import (
     MessageSent,
     MessageUnknown,
 )
-from trunkline_common.contracts.runs import RunForecastRequested
+from trunkline_common.contracts.runs import RunContactsAdded, RunForecastRequested
 from trunkline_common.contracts.suppressions import ContactSuppressed, ContactUnsuppressed
 from trunkline_common.db import pace
 from trunkline_common.db.transaction import wake_after_commit
 from trunkline_common.ids import account_scope
-from trunkline_outbound import controls, forecasting, notes, runs
+from trunkline_outbound import additions, controls, forecasting, notes, runs
 from trunkline_outbound.domain.calls import CallEvent
 from trunkline_outbound.store import channels, events, limits, suppressions
 from trunkline_outbound.store.events import KeptOfCall, SaidOfMessage
@@ -184,6 +184,7 @@ HANDLERS: dict[topology.Queue, Handlers] = {
     topology.OUTBOUND_AUDIENCE: {
         RunAudienceAdded: on_audience_added,
         RunAudienceClosed: on_audience_closed,
+        RunContactsAdded: additions.add,
     },
     topology.OUTBOUND_CALLBACKS: {
         CallStatusReported: _CALL_EVENTS,

@@ -25,7 +25,7 @@ from trunkline_common.db import outbox, pace
 from trunkline_common.db.outbox import Fact
 from trunkline_common.db.transaction import name_commit, wake_after_commit
 from trunkline_common.outcomes import Refuse, TryLater
-from trunkline_outbound.domain.controls import Do, Refusal, Ruling, rule
+from trunkline_outbound.domain.controls import Do, Refusal, Ruling, lane, rule
 from trunkline_outbound.runs import ENDED, WORK
 from trunkline_outbound.store import brakes, claims, limits, runs
 from trunkline_outbound.store import controls as store
@@ -157,7 +157,7 @@ async def _gate(
         raise TryLater(f"run {event.run_id} is not known yet")
     if run.business_id != envelope.business_id:
         raise Refuse(f"run {event.run_id} does not belong to business {envelope.business_id}")
-    ruling = rule(control, run.state)
+    ruling = rule(control, run.state, is_late=await _is_late(session, run, control, event.number))
     name_commit(session, "outbound.gate")
     if isinstance(ruling, Refusal):
         refused = RunControlRefused(
@@ -169,6 +169,19 @@ async def _gate(
         )
         await _say(session, envelope, refused)
     return run, ruling
+
+
+async def _is_late(
+    session: AsyncSession, run: Standing, control: ControlName, number: int | None
+) -> bool:
+    """Whether a later one of its lane was judged before; if not, this one is the latest now.
+
+    Controls without a number are of a version that judged in the order of arrival.
+    """
+    of = lane(control)
+    if of is None or number is None:
+        return False
+    return not await store.take_turn(session, run.run_id, of, number)
 
 
 async def _say(session: AsyncSession, envelope: Envelope[Any], event: Event) -> None:

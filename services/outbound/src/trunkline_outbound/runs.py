@@ -15,7 +15,7 @@ from trunkline_common.db.outbox import Fact
 from trunkline_common.db.retry import retried
 from trunkline_common.db.transaction import name_commit, wake_after_commit
 from trunkline_common.outcomes import Refuse
-from trunkline_outbound.store import audience, channels, forecasts, jobs
+from trunkline_outbound.store import additions, audience, channels, forecasts, jobs
 from trunkline_outbound.store import runs as store
 from trunkline_outbound.store.runs import Run
 
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 WORK = "outbound.work"  # rung when a claim may be had
 ENDED = "outbound.ended"  # rung when a job or a claim has ended
-_CLOSED = frozenset({"cancelling", "cancelled", "completed", "failed"})
+CLOSED = frozenset({"cancelling", "cancelled", "completed", "failed"})
 
 CHANNEL_SECONDS = 60.0  # how long after its request a run waits for news of its channel
 CHANNEL_UNKNOWN = "channel_unknown"
@@ -69,7 +69,7 @@ async def _freeze_pending(session: AsyncSession, run_id: str, *, business_id: st
         return  # the run itself is still on its way; its arrival freezes what is here
     if run.business_id != business_id:
         raise Refuse(f"run {run_id} does not belong to business {business_id}")
-    if run.state in _CLOSED:
+    if run.state in CLOSED:
         await audience.drop_pending(session, run_id, business_id=business_id)
         return  # nobody is added to a run that is being cancelled, or is over
     total = cursor.total
@@ -168,7 +168,9 @@ async def _complete(session: AsyncSession, run_id: str) -> bool:
     run = await store.get_run(session, run_id)
     if cursor is None or run is None or run.state not in ("running", "paused"):
         return False
-    if cursor.next_seq <= cursor.total or await store.has_open_work(session, run_id):
+    if cursor.next_seq <= cursor.total or await additions.any_open(session, run_id):
+        return False
+    if await store.has_open_work(session, run_id):
         return False
     name_commit(session, "outbound.complete")
     await store.set_state(session, run_id, "completed")

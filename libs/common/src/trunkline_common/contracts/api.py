@@ -188,6 +188,9 @@ class _RunControl(Event):
 
     run_id: str
     control_id: str
+    number: int | None = Field(
+        default=None, description="of the run's controls, in the order in which they were asked"
+    )
 
 
 class RunPauseRequested(_RunControl):

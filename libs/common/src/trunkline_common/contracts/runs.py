@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from trunkline_common.contracts.api import AudienceContact
 from trunkline_common.contracts.envelope import Event
 
 
@@ -73,3 +74,36 @@ class RunForecasted(Event):
     run_id: str
     asked: int = Field(description="of the request that this answers; 0: nobody asked")
     forecast: Forecast
+
+
+class RunContactsAdded(Event):
+    """One numbered piece (from 1) of an addition to a run: at most 1,000 contacts and 96 KiB.
+
+    The last piece says how many there are; pieces may come in any order.
+    """
+
+    name: ClassVar[str] = "run.contacts_added.v1"
+    subject_field: ClassVar[str] = "run_id"
+
+    run_id: str
+    control_id: str
+    piece: int
+    contacts: tuple[AudienceContact, ...] = ()
+    pieces: int | None = None
+
+
+class RunAdditionEnded(Event):
+    """What became of an addition: `added` are jobs now, `rejects` were in the run already.
+
+    With `refused` the rest of it was let go of, for that reason.
+    """
+
+    name: ClassVar[str] = "run.addition_ended.v1"
+    subject_field: ClassVar[str] = "run_id"
+
+    run_id: str
+    control_id: str
+    added: int
+    rejects: int
+    total: int = Field(description="contacts of the run now")
+    refused: str | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from trunkline_api.routes import (
+    additions,
     audits,
     businesses,
     calls,
@@ -35,7 +36,7 @@ def routers() -> list[APIRouter]:
 
     public = APIRouter(prefix="/v1", responses=PROBLEMS)
     nouns = (businesses, keys, channels, audits, contacts, suppressions, imports)
-    of_runs = (runs, turns, checks, controls, forecasts, reruns, events, decisions)
+    of_runs = (runs, turns, additions, checks, controls, forecasts, reruns, events, decisions)
     for noun in (*nouns, *of_runs, calls, messages):
         public.include_router(noun.router)
     callbacks = APIRouter(prefix="/callbacks", include_in_schema=False)

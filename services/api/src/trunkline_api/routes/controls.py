@@ -54,6 +54,7 @@ class ControlTold(Told):
     id: str
     run_id: str
     control: Control
+    number: int | None = Field(description="they count in this order, however they arrive")
     state: str = Field(description="pending, done or refused")
     asked: dict[str, Any]
     asked_by: str = Field(description="the key that asked")
@@ -77,12 +78,12 @@ def _wish(control: Control, caller: RunsWriter, **more: Any) -> Wish:
     return Wish(control=control, by=caller.key_id, correlation_id=correlation_id(), **more)
 
 
-_PENDING: dict[int | str, dict[str, Any]] = {
+PENDING: dict[int | str, dict[str, Any]] = {
     202: {"description": "Not answered within 2 s; it goes on, see `Location`"}
 }
 
 
-@router.post("/pause", responses=_PENDING)
+@router.post("/pause", responses=PENDING)
 async def pause_run(
     run_id: str, caller: RunsWriter, parts: ServiceParts, response: Response
 ) -> ControlTold:
@@ -90,7 +91,7 @@ async def pause_run(
     return await _asked(_wish("pause", caller), run_id, caller, parts, response)
 
 
-@router.post("/resume", responses=_PENDING)
+@router.post("/resume", responses=PENDING)
 async def resume_run(
     run_id: str, caller: RunsWriter, parts: ServiceParts, response: Response
 ) -> ControlTold:
@@ -98,7 +99,7 @@ async def resume_run(
     return await _asked(_wish("resume", caller), run_id, caller, parts, response)
 
 
-@router.post("/cancel", responses=_PENDING)
+@router.post("/cancel", responses=PENDING)
 async def cancel_run(
     run_id: str,
     caller: RunsWriter,
@@ -111,7 +112,7 @@ async def cancel_run(
     return await _asked(wish, run_id, caller, parts, response)
 
 
-@router.patch("", responses=_PENDING)
+@router.patch("", responses=PENDING)
 async def edit_run(
     run_id: str, asked: EditAsked, caller: RunsWriter, parts: ServiceParts, response: Response
 ) -> ControlTold:

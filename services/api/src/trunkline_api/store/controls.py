@@ -31,18 +31,19 @@ class Asked:
     answer: dict[str, Any] | None
     reason: str | None
     answered_at: datetime | None
+    number: int | None
 
 
 _COLUMNS: Final = (
-    "id, run_id, control, asked, asked_by, asked_at, state, answer, reason, answered_at"
+    "id, run_id, control, asked, asked_by, asked_at, state, answer, reason, answered_at, number"
 )
 _ADD: Final = text(
     f"""
 INSERT INTO run_controls (id, business_id, run_id, control, asked, asked_by, state, answer,
-                          answered_at, correlation_id)
+                          answered_at, correlation_id, number)
 VALUES (:id, :business_id, :run_id, :control, CAST(:asked AS jsonb), :asked_by, :state,
         CAST(:answer AS jsonb), CASE WHEN :state <> 'pending' THEN clock_timestamp() END,
-        :correlation_id)
+        :correlation_id, :number)
 RETURNING {_COLUMNS}
 """  # noqa: S608
 )
@@ -58,6 +59,19 @@ SELECT {_COLUMNS} FROM run_controls
  WHERE business_id = :business_id AND run_id = :run_id AND id < :before
  ORDER BY id DESC LIMIT :limit
 """  # noqa: S608
+)
+_NEXT_NUMBER: Final = text(
+    """
+UPDATE runs SET controls = controls + 1 WHERE business_id = :business_id AND id = :run_id
+RETURNING controls
+"""
+)
+_PENDING_EDIT: Final = text(
+    """
+SELECT asked FROM run_controls
+ WHERE business_id = :business_id AND run_id = :run_id AND control = 'edit' AND state = 'pending'
+ ORDER BY number DESC NULLS LAST, id DESC LIMIT 1
+"""
 )
 _ANSWER: Final = text(
     """
@@ -80,6 +94,22 @@ class NewControl:
     asked_by: str
     correlation_id: str
     answer: dict[str, Any] | None = None
+    number: int | None = None
+
+
+async def next_number(session: AsyncSession, business_id: str, run_id: str) -> int:
+    """The number of the run's next control; the run is locked, so they grow in its order."""
+    values = {"business_id": business_id, "run_id": run_id}
+    return int((await session.execute(_NEXT_NUMBER, values)).scalar_one())
+
+
+async def pending_edit(
+    session: AsyncSession, business_id: str, run_id: str
+) -> dict[str, Any] | None:
+    """What the last edit asked for that has no answer yet: the next one stands on it."""
+    values = {"business_id": business_id, "run_id": run_id}
+    asked: dict[str, Any] | None = (await session.execute(_PENDING_EDIT, values)).scalar()
+    return asked
 
 
 async def add(session: AsyncSession, new: NewControl) -> Asked:

@@ -17,6 +17,7 @@ from trunkline_common.contracts.outbound import (
     RunCancelled,
     RunCompleted,
     RunFailed,
+    RunPolicyChanged,
     RunProgressed,
 )
 from trunkline_common.db.transaction import wake_after_commit
@@ -82,6 +83,22 @@ UPDATE runs
 RETURNING id
 """
 )
+# Of several edits the one of the highest step is in force; its start is what it asked for, as long
+# as the run has not begun.
+_IN_FORCE: Final = text(
+    """
+UPDATE runs
+   SET policy = CASE WHEN :step > policy_step THEN CAST(:policy AS jsonb) ELSE policy END,
+       start_at = CASE WHEN :step > policy_step AND state = 'scheduled'
+                       THEN (SELECT CAST(asked ->> 'start_at' AS timestamptz) FROM run_controls
+                              WHERE run_controls.id = :control_id
+                                AND run_controls.business_id = :business_id)
+                       ELSE start_at END,
+       policy_step = greatest(policy_step, :step)
+ WHERE business_id = :business_id AND id = :run_id
+RETURNING id
+"""
+)
 # A turn's end may be corrected by a late fact: of all that was said the highest rank holds.
 _ENDED: Final = text(
     """
@@ -142,6 +159,19 @@ async def moved(
         "reason": reason,
     }
     return await _changed(session, _MOVED, values)
+
+
+async def policy_in_force(session: AsyncSession, business_id: str, event: RunPolicyChanged) -> bool:
+    """Show the policy that outbound goes by; False where the business has no such run."""
+    policy = {name: value for name, value in event.policy.items() if value is not None}
+    values = {
+        "business_id": business_id,
+        "run_id": event.run_id,
+        "control_id": event.control_id,
+        "step": event.step,
+        "policy": json.dumps(policy),
+    }
+    return await _changed(session, _IN_FORCE, values)
 
 
 async def progressed(

@@ -135,9 +135,8 @@ RETURNING {COLUMNS}
 )
 _EDIT: Final = text(
     """
-UPDATE runs SET policy = CAST(:policy AS jsonb),
-       start_at = CASE WHEN state IN ('draft', 'scheduled') THEN :start_at ELSE start_at END
- WHERE business_id = :business_id AND id = :run_id
+UPDATE runs SET policy = CAST(:policy AS jsonb), start_at = :start_at
+ WHERE business_id = :business_id AND id = :run_id AND state = 'draft'
 """
 )
 _CANCEL_DRAFT: Final = text(
@@ -214,14 +213,9 @@ async def edit(
     policy: dict[str, Any],
     start_at: datetime | None,
 ) -> None:
-    """Keep the policy that was asked for; a start only moves as long as it lies ahead."""
-    values = {
-        "business_id": business_id,
-        "run_id": run_id,
-        "policy": json.dumps(policy),
-        "start_at": start_at,
-    }
-    await session.execute(_EDIT, values)
+    """Change a draft's policy; of a run that was started outbound says what is in force."""
+    values = {"business_id": business_id, "run_id": run_id, "policy": json.dumps(policy)}
+    await session.execute(_EDIT, values | {"start_at": start_at})
     wake_after_commit(session, CHANGED)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from trunkline_common.contracts.outbound import ControlName
 
@@ -22,6 +22,10 @@ _IS_SO: Final[dict[ControlName, frozenset[str]]] = {
     "cancel": frozenset({"cancelling", "cancelled", "failed"}),
     "edit": frozenset(),
 }
+
+
+Lane = Literal["moves", "edits"]
+_LANES: Final[dict[ControlName, Lane]] = {"pause": "moves", "resume": "moves", "edit": "edits"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +48,26 @@ class Refusal:
 Ruling = Do | IsSo | Refusal
 
 
-def rule(control: ControlName, state: str) -> Ruling:
-    """Decide a control by the state that its run is in."""
+SUPERSEDED: Final = "superseded"  # what was asked later has been judged already
+
+
+def lane(control: ControlName) -> Lane | None:
+    """Of which controls the later one counts; None: a cancel is never too late to be applied."""
+    return _LANES.get(control)
+
+
+def rule(control: ControlName, state: str, *, is_late: bool = False) -> Ruling:
+    """Decide a control by the state that its run is in.
+
+    `is_late`: one of its lane that was asked after it has come before it.
+    """
+    ruling = _by_state(control, state)
+    if is_late and not isinstance(ruling, Refusal):
+        return Refusal(SUPERSEDED)
+    return ruling
+
+
+def _by_state(control: ControlName, state: str) -> Ruling:
     if state in _DOES[control]:
         return Do()
     if state in _IS_SO[control]:

@@ -79,6 +79,7 @@ _COMPLETE = text(
     """
 SELECT finish.chunks = (SELECT count(*) FROM audience_chunks AS chunk
                          WHERE chunk.run_id = :run_id AND chunk.frozen_at IS NOT NULL
+                           AND chunk.chunk > 0
                            AND chunk.business_id = finish.business_id)
   FROM audience_ends AS finish WHERE finish.run_id = :run_id
                                  AND finish.business_id = :business_id

@@ -15,12 +15,20 @@ from trunkline_outbound.domain.cohorts import Month
 PARTITIONED: Final = ("attempts", "decisions", "jobs")  # dropped in this order: jobs last
 # What is found by an attempt, and by a run: small tables with keys that are one in all months.
 OF_ATTEMPTS: Final = ("provider_calls", "call_events", "message_events", "surplus_calls", "calls")
-OF_RUNS: Final = ("rejects", "claims", "audience_chunks", "audience_ends", "suppressions")
+OF_RUNS: Final = (
+    "rejects",
+    "claims",
+    "audience_chunks",
+    "audience_ends",
+    "suppressions",
+    "addition_pieces",
+)
 # These go with the run's own row, in one transaction.
 LAST: Final = {
     "limits": "id",
     "pace": "sender",
     "forecasts": "run_id",
+    "additions": "run_id",
     "cursors": "run_id",
     "runs": "run_id",
 }

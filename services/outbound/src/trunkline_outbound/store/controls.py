@@ -41,6 +41,15 @@ UPDATE runs SET step = step + 1, policy = CAST(:policy AS jsonb),
 RETURNING step
 """
 )
+_TAKE_TURN = {
+    lane: text(
+        f"""
+UPDATE runs SET last_{lane} = :number WHERE run_id = :run_id AND last_{lane} <= :number
+RETURNING run_id
+"""  # noqa: S608 - of two names
+    )
+    for lane in ("moves", "edits")
+}
 _REOPEN = text(
     """
 UPDATE claims SET owner = NULL, token = token + 1, expires_at = clock_timestamp()
@@ -172,6 +181,12 @@ async def begin_cancel(
         "receipt": json.dumps(kept),
     }
     return int((await session.execute(_CANCEL, parameters)).scalar_one())
+
+
+async def take_turn(session: AsyncSession, run_id: str, lane: str, number: int) -> bool:
+    """Note the latest control of a lane; False where a later one came before this."""
+    parameters = {"run_id": run_id, "number": number}
+    return (await session.execute(_TAKE_TURN[lane], parameters)).first() is not None
 
 
 async def ask_hang_up(session: AsyncSession, run_id: str) -> None:

@@ -47,7 +47,7 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
-class _Base:
+class _Standing:
     """What an edit changes."""
 
     policy: dict[str, Any]
@@ -121,16 +121,16 @@ async def _edit_draft(session: AsyncSession, run: Run, wish: Wish) -> None:
     await runs.edit(session, run.business_id, run.id, policy=policy, start_at=start_at)
 
 
-async def _base(session: AsyncSession, run: Run) -> _Base:
+async def _base(session: AsyncSession, run: Run) -> _Standing:
     """What is in force, or what an edit that is under way will put in force: edits add up."""
     pending = await store.pending_edit(session, run.business_id, run.id)
     if pending is None:
-        return _Base(run.policy, run.start_at)
+        return _Standing(run.policy, run.start_at)
     start_at = pending.get("start_at")
-    return _Base(pending["policy"], datetime.fromisoformat(start_at) if start_at else None)
+    return _Standing(pending["policy"], datetime.fromisoformat(start_at) if start_at else None)
 
 
-def _event(run: Run, base: _Base, control_id: str, number: int, wish: Wish) -> Event:
+def _event(run: Run, base: _Standing, control_id: str, number: int, wish: Wish) -> Event:
     about: dict[str, Any] = {"run_id": run.id, "control_id": control_id, "number": number}
     match wish.control:
         case "pause":

@@ -110,7 +110,7 @@ class Relay:
                 turning = work.create_task(self._tried_turn(gone, more=more))
             gone, (going, error) = sending.result(), turning.result()
             error = error or _lost(gone)
-        await self._turn(gone, back=going)
+        await self._turn(gone, more=False, back=going)  # whoever claims must publish
         failpoint("relay.marked")
         if error is not None:
             raise error

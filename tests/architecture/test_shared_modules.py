@@ -26,6 +26,7 @@ MODULES = [
     "contracts.content",
     "contracts.envelope",
     "contracts.limits",
+    "contracts.inbound",
     "contracts.messaging",
     "contracts.outbound",
     "contracts.recordings",

@@ -22,9 +22,9 @@ def free_port() -> int:
 
 
 @asynccontextmanager
-async def served(app: ASGIApp, stop: Stop) -> AsyncIterator[str]:
+async def served(app: ASGIApp, stop: Stop, port: int | None = None) -> AsyncIterator[str]:
     """Its address, for as long as the block lasts."""
-    port = free_port()
+    port = port or free_port()
 
     async def listens() -> bool:
         try:

@@ -8,6 +8,7 @@ import pytest
 from tests.integration.outbound.scene import Scene
 from tests.integration.outbound.test_claims import claim, intend
 
+from trunkline_common.contracts.api import RunEdited, RunPolicy
 from trunkline_common.db import transaction
 from trunkline_common.ids import BUSINESS, new_id
 from trunkline_outbound.domain.classification import Result
@@ -164,6 +165,21 @@ async def test_a_call_is_borne_for_as_long_as_its_run_lets_it_last(
     assert await scene.rows("SELECT state, reason FROM jobs") == [("unknown", "no_final_callback")]
     assert await scene.value("SELECT count(*) FROM slots") == 0
     assert caplog.messages.count("attempt.horizon") == 1
+
+
+async def test_an_edit_does_not_shorten_the_calls_that_are_in_the_air(scene: Scene) -> None:
+    run_id, attempt_id = await one_intent(scene, ring_timeout=60, time_limit=14_400)
+    await record(
+        scene.database, [Recorded(attempt_id, run_id, Result("accepted", provider_id=SID))]
+    )
+    shorter = RunPolicy(ring_timeout=5, time_limit=60)
+    await scene.hear(RunEdited(run_id=run_id, control_id="ctl_1", policy=shorter))
+    await dialled_ago(scene, 14_400 + 60 + 800)
+    await close_silent(scene.database, Horizons(call_margin=900))
+    assert await scene.states(run_id) == {"accepted": 1}
+    await dialled_ago(scene, 14_400 + 60 + 901)
+    await close_silent(scene.database, Horizons(call_margin=900))
+    assert await scene.states(run_id) == {"unknown": 1}
 
 
 async def test_nothing_is_said_of_a_call_that_ended_while_it_was_looked_for(

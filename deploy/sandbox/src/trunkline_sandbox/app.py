@@ -16,6 +16,7 @@ from trunkline_sandbox.tally import Tally
 from trunkline_sandbox.vault import Vault
 from trunkline_sandbox.voice.accounts import Accounts
 from trunkline_sandbox.voice.archive import Archive
+from trunkline_sandbox.voice.callers import CallerDesk
 from trunkline_sandbox.voice.errors import TwilioDialect
 from trunkline_sandbox.voice.exchange import Exchange, Tempo
 from trunkline_sandbox.voice.herald import Herald
@@ -67,7 +68,7 @@ def build_sandbox(settings: SandboxSettings) -> Sandbox:
         courier=courier,
     )
     app = FastAPI(title="Trunkline sandbox", docs_url="/sandbox/docs", redoc_url=None)
-    for desk in (admin, voice, messages):
+    for desk in (admin, CallerDesk(accounts, exchange), voice, messages):
         app.include_router(desk.router())
     return Sandbox(app, agenda, courier, witness)
 

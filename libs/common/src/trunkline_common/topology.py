@@ -7,8 +7,8 @@ from typing import Final
 
 from trunkline_common.contracts import OWNED, api, messaging, outbound, recordings, suppressions
 from trunkline_common.contracts import runs as run_facts
-from trunkline_common.contracts.content import IN_CALLS
 from trunkline_common.contracts.envelope import Event
+from trunkline_common.contracts.inbound import ABOUT_CALLS, LEG_FACTS
 
 SERVICES: Final = ("api", "outbound", "messaging", "recordings")
 LADDER: Final = (5, 30, 300)  # seconds before attempt 2, 3 and 4; then the dead queue
@@ -73,11 +73,7 @@ OUTBOUND_AUDIENCE: Final = Queue(
     max_length=20_000,
     prefetch=8,
 )
-OUTBOUND_CALLBACKS: Final = Queue(
-    "outbound.callbacks",
-    "outbound",
-    hears=(api.CallStatusReported, api.CallTwimlFetched, *IN_CALLS),
-)
+OUTBOUND_CALLBACKS: Final = Queue("outbound.callbacks", "outbound", hears=ABOUT_CALLS)
 OUTBOUND_RESULTS: Final = Queue(
     "outbound.results",
     "outbound",
@@ -127,6 +123,7 @@ API_PROJECTIONS: Final = Queue(
         outbound.CallAnswered,
         outbound.CallEnded,
         outbound.CallUnknown,
+        *LEG_FACTS,
         messaging.MessageAccepted,
         messaging.MessageSent,
         messaging.MessageDelivered,

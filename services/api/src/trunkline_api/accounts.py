@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from trunkline_api.remembered import Remembered
 from trunkline_api.store import channels
@@ -24,6 +24,8 @@ class Account:
     kind: ChannelKind
     account: str
     version: int
+    senders: frozenset[str]
+    inbound: dict[str, Any] | None
     credentials: dict[str, str] = field(repr=False)
 
 
@@ -56,5 +58,7 @@ class Accounts:
             kind=channel.kind,
             account=channel.account,
             version=channel.version,
+            senders=frozenset(channel.senders),
+            inbound=channel.inbound,
             credentials=self._sealer.open(channel.key_id, channel.sealed, channel.id),
         )

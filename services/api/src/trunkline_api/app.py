@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
@@ -16,6 +17,7 @@ from trunkline_api.consumer import HANDLERS
 from trunkline_api.gateways.forecasts import DraftCounter
 from trunkline_api.gateways.outbound import OutboundLog
 from trunkline_api.gateways.outcomes import OutcomeReader
+from trunkline_api.inbound import quarantine_arguments, show_quarantine
 from trunkline_api.parts import Parts
 from trunkline_api.routes import routers
 from trunkline_api.scripts import Scripts
@@ -25,6 +27,7 @@ from trunkline_common.broker import Hints
 from trunkline_common.http import create_app
 from trunkline_common.loops import work_loop
 from trunkline_common.processes import (
+    Command,
     Process,
     Runtime,
     Service,
@@ -115,6 +118,11 @@ async def schedule(runtime: Runtime[Settings]) -> None:
         )
 
 
+async def quarantine(runtime: Runtime[Settings], options: Namespace) -> int:
+    """Show an operator the calls to numbers that nobody here has."""
+    return await show_quarantine(runtime.database, options.limit)
+
+
 def service() -> Service[Settings]:
     """Api as an OS process: its parts are made with its routes, and kept in step by `serve`."""
     made: list[Parts] = []
@@ -130,6 +138,9 @@ def service() -> Service[Settings]:
         name="api",
         description="The public API: businesses, keys, contacts, runs, providers' callbacks.",
         settings=Settings,
+        commands=(
+            Command("quarantine", "calls that led to nobody", quarantine, quarantine_arguments),
+        ),
         processes=(
             replace(serve(), run=answer),
             consume(HANDLERS),

@@ -13,7 +13,7 @@ from twilio.request_validator import RequestValidator
 from trunkline_api.accounts import Account
 from trunkline_api.domain.provider_facts import Heard
 from trunkline_api.domain.scopes import same
-from trunkline_api.store import provider_events
+from trunkline_api.store import provider_events, quarantine
 from trunkline_api.store.provider_events import KeptEvent
 from trunkline_common.db import Database, outbox, transaction
 from trunkline_common.db.outbox import Fact
@@ -120,4 +120,5 @@ def _fact(report: Report, element: Heard) -> Fact:
 async def prune(database: Database, *, days: int) -> bool:
     """Forget raw events of long ago, a batch at a time; whether any went."""
     async with transaction(database) as session:
+        await quarantine.prune(session, days=days)
         return await provider_events.prune(session, days=days) > 0

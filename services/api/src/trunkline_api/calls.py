@@ -18,6 +18,8 @@ async def get(
         call = await store.get(session, business_id, call_id)
         if call is None:
             return None
+        if call.attempt_id is None:
+            return call, [], []
         return (
             call,
             await recordings.of_attempt(session, business_id, call.attempt_id),
@@ -26,10 +28,18 @@ async def get(
 
 
 async def page(
-    database: Database, business_id: str, *, run_id: str | None, before: str, limit: int
+    database: Database,
+    business_id: str,
+    *,
+    run_id: str | None,
+    direction: str | None = None,
+    before: str,
+    limit: int,
 ) -> list[Call] | None:
     """Calls, newest first; None where the business has no such run."""
     async with transaction(database) as session:
         if run_id is not None and await runs.get(session, business_id, run_id) is None:
             return None
-        return await store.page(session, business_id, run_id=run_id, before=before, limit=limit)
+        return await store.page(
+            session, business_id, run_id=run_id, direction=direction, before=before, limit=limit
+        )

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from trunkline_api import run_facts
+from trunkline_api import leg_facts, run_facts
 from trunkline_api.domain.states import MessageState
 from trunkline_api.store import calls, messages, progress, recordings
 from trunkline_api.store.calls import CallFact
@@ -15,6 +15,12 @@ from trunkline_api.store.recordings import RecordingFact
 from trunkline_common import topology
 from trunkline_common.broker import Handlers
 from trunkline_common.contracts import Envelope, messaging, outbound
+from trunkline_common.contracts.inbound import (
+    CallLegAnswered,
+    CallLegEnded,
+    CallLegRinging,
+    CallPriced,
+)
 from trunkline_common.contracts.recordings import RecordingFailed, RecordingStored
 from trunkline_common.contracts.runs import RunAdditionEnded, RunForecasted
 from trunkline_common.outcomes import Refuse
@@ -117,6 +123,7 @@ async def on_call_ended(session: AsyncSession, envelope: Envelope[outbound.CallE
         duration=event.duration,
         answered_by=event.answered_by,
         ended_at=event.ended_at or envelope.occurred_at,
+        hangup_cause=event.code,
     )
     _accept(await calls.fold(session, fact), "call")
 
@@ -253,6 +260,10 @@ HANDLERS: Final[dict[Queue, Handlers]] = {
         outbound.CallAnswered: on_call_answered,
         outbound.CallEnded: on_call_ended,
         outbound.CallUnknown: on_call_unknown,
+        CallLegRinging: leg_facts.on_leg,
+        CallLegAnswered: leg_facts.on_leg,
+        CallLegEnded: leg_facts.on_leg,
+        CallPriced: leg_facts.on_call_priced,
         messaging.MessageAccepted: on_message_accepted,
         messaging.MessageSent: on_message_sent,
         messaging.MessageDelivered: on_message_delivered,

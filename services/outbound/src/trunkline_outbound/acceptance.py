@@ -14,7 +14,7 @@ from trunkline_common.db import outbox
 from trunkline_common.db.outbox import Fact
 from trunkline_common.db.transaction import wake_after_commit
 from trunkline_outbound.facts import fact_of
-from trunkline_outbound.store import answered, attempts, calls, jobs, surplus, touches
+from trunkline_outbound.store import answered, attempts, calls, jobs, limits, surplus, touches
 from trunkline_outbound.store.answered import Answered
 from trunkline_outbound.store.attempts import Attempt
 from trunkline_outbound.store.jobs import Move
@@ -83,7 +83,9 @@ async def accept_open(
 
 async def _brake(session: AsyncSession, ours: Sequence[Acceptance], late: set[str]) -> None:
     """What is accepted after it had been given up must not be dialled again beside it."""
-    await surplus.take_back(session, [n.attempt for n in ours if n.attempt.attempt_id in late])
+    found = [n.attempt for n in ours if n.attempt.attempt_id in late]
+    await surplus.take_back(session, found)
+    await limits.retake(session, [(a.attempt_id, a.run_id, a.scope) for a in found])
     await touches.restore(session, sorted(late))
     facts = [(n.attempt, n.provider_id) for n in ours]
     twice = await surplus.detect(session, facts)

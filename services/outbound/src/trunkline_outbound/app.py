@@ -32,6 +32,7 @@ from trunkline_common.sealing import parse_keys
 from trunkline_outbound import claims, runs
 from trunkline_outbound.acceptance import SURPLUS
 from trunkline_outbound.accounts import Accounts
+from trunkline_outbound.after_calls import ask_prices, poll_silent_legs
 from trunkline_outbound.auditing import audit_arguments, audit_nightly, audit_now
 from trunkline_outbound.audits import AT_ONCE as AUDIT_AT_ONCE
 from trunkline_outbound.audits import Auditor
@@ -48,6 +49,7 @@ from trunkline_outbound.gateways.twilio import TwilioGateway
 from trunkline_outbound.gateways.twilio_calls import TwilioCalls
 from trunkline_outbound.gateways.voice import CallRegistry
 from trunkline_outbound.horizons import Horizons, close_silent
+from trunkline_outbound.legs import fold_legs
 from trunkline_outbound.news import brake_surplus, hang_up, poll_silent_calls
 from trunkline_outbound.progress import tell_progress
 from trunkline_outbound.results import fold_messages
@@ -60,6 +62,7 @@ from trunkline_outbound.settings import Settings
 from trunkline_outbound.store import touches
 from trunkline_outbound.store.events import FOLD_CALLS, FOLD_MESSAGES
 from trunkline_outbound.store.forecasts import WANTED
+from trunkline_outbound.store.legs import FOLD_LEGS
 
 FOLD_BATCH: Final = 500
 ASK_AT_ONCE: Final = 40
@@ -137,10 +140,19 @@ async def _ask_providers(runtime: Runtime[Settings], registry: CallRegistry) -> 
     async def brake() -> bool:
         return await brake_surplus(database, registry, accounts) > 0
 
+    async def silent_legs() -> bool:
+        first = settings.call_poll_seconds
+        return await poll_silent_legs(database, registry, accounts, first=first) > 0
+
+    async def prices() -> bool:
+        return await ask_prices(database, registry, accounts) > 0
+
     async with asyncio.TaskGroup() as tasks:
         for name, tick, flag, idle in (
             ("doubts", doubts, None, 1.0),
             ("silent calls", silent, None, settings.sweep_seconds),
+            ("silent legs", silent_legs, None, settings.sweep_seconds),
+            ("prices", prices, None, settings.sweep_seconds),
             ("hang up", hang_ups, GATE, settings.sweep_seconds),
             ("surplus", brake, SURPLUS, settings.sweep_seconds),
         ):
@@ -155,6 +167,10 @@ async def _reconcile_rows(runtime: Runtime[Settings]) -> None:
     async def fold_of_calls() -> bool:
         work = partial(fold_calls, database, batch=FOLD_BATCH)
         return await retried("fold.calls", work) > 0
+
+    async def fold_of_legs() -> bool:
+        work = partial(fold_legs, database, batch=FOLD_BATCH)
+        return await retried("fold.legs", work) > 0
 
     async def fold_of_messages() -> bool:
         work = partial(fold_messages, database, batch=FOLD_BATCH)
@@ -171,6 +187,7 @@ async def _reconcile_rows(runtime: Runtime[Settings]) -> None:
     async with asyncio.TaskGroup() as tasks:
         for name, tick, flag, idle in (
             ("fold.calls", fold_of_calls, FOLD_CALLS, 1.0),
+            ("fold.legs", fold_of_legs, FOLD_LEGS, 1.0),
             ("fold.messages", fold_of_messages, FOLD_MESSAGES, 1.0),
             ("completion", completion, runs.ENDED, settings.sweep_seconds),
             ("sweep", sweep, None, settings.sweep_seconds),

@@ -24,6 +24,7 @@ from trunkline_common.contracts.api import (
     RunResumeRequested,
 )
 from trunkline_common.contracts.content import CallDigitsReported, CallLegReported
+from trunkline_common.contracts.inbound import CallInboundReported
 from trunkline_common.contracts.messaging import (
     MessageAccepted,
     MessageCancelled,
@@ -40,7 +41,8 @@ from trunkline_common.db.transaction import wake_after_commit
 from trunkline_common.ids import account_scope
 from trunkline_outbound import additions, controls, forecasting, notes, runs
 from trunkline_outbound.domain.calls import CallEvent
-from trunkline_outbound.store import channels, events, limits, suppressions
+from trunkline_outbound.heard import said_of_inbound
+from trunkline_outbound.store import channels, events, legs, limits, suppressions
 from trunkline_outbound.store.events import KeptOfCall, SaidOfMessage
 
 Result = (
@@ -164,6 +166,11 @@ async def on_message_results(session: AsyncSession, envelopes: Sequence[Envelope
         await events.keep_message_events(session, said)
 
 
+async def on_inbound_call(session: AsyncSession, envelope: Envelope[CallInboundReported]) -> None:
+    """Keep what the provider said of a call to one of the business's numbers."""
+    await legs.keep(session, said_of_inbound(envelope))
+
+
 _CALL_EVENTS = Bulk(on_call_events)
 _MESSAGE_RESULTS = Bulk(on_message_results)
 
@@ -191,6 +198,7 @@ HANDLERS: dict[topology.Queue, Handlers] = {
         CallTwimlFetched: _CALL_EVENTS,
         CallDigitsReported: notes.on_digits,
         CallLegReported: notes.on_leg,
+        CallInboundReported: on_inbound_call,
     },
     topology.OUTBOUND_RESULTS: {
         MessageAccepted: _MESSAGE_RESULTS,

@@ -178,5 +178,6 @@ def _ended(attempt: Attempt, provider_id: str, state: CallState) -> Fact:
         duration=state.duration or 0,
         answered_by=state.answered_by,
         ended_at=datetime.now(UTC),
+        code=state.code,
     )
     return fact_of(attempt, event)

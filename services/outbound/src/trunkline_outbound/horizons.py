@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 BATCH = 200
 
-# How long a call may last is its run's business.
+# How long a call may last its run said when it was made: an edit is for later ones.
 _SILENT_CALLS = text(
     """
 SELECT calls.attempt_id, calls.run_id FROM calls
@@ -32,8 +32,8 @@ SELECT calls.attempt_id, calls.run_id FROM calls
  WHERE calls.ended_at IS NULL AND jobs.state = 'accepted'
    AND jobs.open_attempt = calls.attempt_id
    AND calls.dialled_at < clock_timestamp() - make_interval(secs => :margin
-       + CAST(runs.policy ->> 'ring_timeout' AS double precision)
-       + CAST(runs.policy ->> 'time_limit' AS double precision))
+       + coalesce(calls.lasts, CAST(runs.policy ->> 'ring_timeout' AS integer)
+                             + CAST(runs.policy ->> 'time_limit' AS integer)))
  ORDER BY calls.dialled_at LIMIT :batch
 """
 )

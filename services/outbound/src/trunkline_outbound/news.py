@@ -16,6 +16,7 @@ from trunkline_outbound.accounts import Accounts
 from trunkline_outbound.domain.calls import CallEvent
 from trunkline_outbound.gateways.twilio_calls import ProviderSilent
 from trunkline_outbound.gateways.voice import AccountAccess, CallRegistry, ProviderCall
+from trunkline_outbound.prices import keep_price
 from trunkline_outbound.store import attempts, doubts, events, surplus
 from trunkline_outbound.store.attempts import Attempt
 from trunkline_outbound.store.doubts import LiveCall
@@ -28,7 +29,7 @@ BATCH: Final = 100
 AT_ONCE: Final = 10
 LONGEST_POLL: Final = 600.0
 HANG_UP_AGAIN: Final = 15.0
-_POLLED: Final = -2  # in place of the provider's sequence number, which a listing does not have
+POLLED: Final = -2  # in place of the provider's sequence number, which a listing does not have
 
 
 async def keep_news(session: AsyncSession, attempt: Attempt, seen: ProviderCall) -> None:
@@ -37,12 +38,14 @@ async def keep_news(session: AsyncSession, attempt: Attempt, seen: ProviderCall)
         attempt_id=attempt.attempt_id,
         provider_id=seen.provider_id,
         status=seen.status,
-        number=_POLLED,
+        number=POLLED,
         duration=seen.duration,
         answered_by=seen.answered_by,
     )
     kept = KeptOfCall(said, attempt.business_id, attempt.account, new_event_id())
     await events.keep_call_events(session, [kept])
+    if seen.price is not None:
+        await keep_price(session, attempt, seen)
 
 
 async def poll_silent_calls(
@@ -65,7 +68,7 @@ async def poll_silent_calls(
             name_commit(session, "outbound.poll")
             await keep_news(session, known[call.attempt_id], seen)
 
-    await _each(accounts, due, ask)
+    await each(accounts, due, ask)
     return len(due)
 
 
@@ -77,7 +80,7 @@ async def hang_up(database: Database, registry: CallRegistry, accounts: Accounts
     async def end(call: LiveCall, access: AccountAccess) -> None:
         await registry.end(access, call.provider_id, ringing_only=False)
 
-    await _each(accounts, due, end)
+    await each(accounts, due, end)
     return len(due)
 
 
@@ -91,11 +94,11 @@ async def brake_surplus(database: Database, registry: CallRegistry, accounts: Ac
         async with transaction(database) as session:
             await surplus.settle(session, call, "stopped" if stopped else "too_late")
 
-    await _each(accounts, due, stop)
+    await each(accounts, due, stop)
     return len(due)
 
 
-async def _each(
+async def each(
     accounts: Accounts,
     calls: Sequence[LiveCall],
     act: Callable[[LiveCall, AccountAccess], Awaitable[None]],

@@ -6,7 +6,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from trunkline_common.contracts import Envelope
 from trunkline_common.contracts.content import CallDigitsReported, CallLegReported
-from trunkline_outbound.store import notes
+from trunkline_outbound.heard import said_of_leg
+from trunkline_outbound.store import legs, notes
 from trunkline_outbound.store.notes import Note
 
 
@@ -26,7 +27,7 @@ async def on_digits(session: AsyncSession, envelope: Envelope[CallDigitsReported
 
 
 async def on_leg(session: AsyncSession, envelope: Envelope[CallLegReported]) -> None:
-    """Keep how an agent's leg went: it is no call of a job, and ends none."""
+    """Keep how an agent's leg went: a call of its own, which is no job's and ends none."""
     event = envelope.event
     note = Note(
         attempt_id=event.attempt_id,
@@ -38,3 +39,4 @@ async def on_leg(session: AsyncSession, envelope: Envelope[CallLegReported]) -> 
     )
     whose = {"business_id": envelope.business_id, "account": event.account}
     await notes.keep(session, note, **whose, event_id=envelope.id)
+    await legs.keep(session, said_of_leg(envelope))

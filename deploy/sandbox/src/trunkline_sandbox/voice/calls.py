@@ -15,6 +15,8 @@ from trunkline_sandbox.voice.orders import CallOrder
 CallStatus = Literal[
     "queued", "ringing", "in-progress", "completed", "busy", "failed", "no-answer", "canceled"
 ]
+Direction = Literal["inbound", "outbound-api", "outbound-dial"]
+PRICE_A_MINUTE = 0.014
 FINAL: frozenset[str] = frozenset({"completed", "busy", "failed", "no-answer", "canceled"})
 
 API = "/2010-04-01"
@@ -44,6 +46,8 @@ class Call:
     created: datetime
     updated: datetime
     mishaps: Mishaps = NO_MISHAPS
+    direction: Direction = "outbound-api"
+    parent: str | None = None
     status: CallStatus = "queued"
     initiated: bool = False
     started: datetime | None = None
@@ -70,7 +74,7 @@ def call_resource(call: Call) -> dict[str, Any]:
         "account_sid": call.account_sid,
         "date_created": moment(call.created),
         "date_updated": moment(call.updated),
-        "parent_call_sid": None,
+        "parent_call_sid": call.parent,
         "to": call.order.to,
         "to_formatted": formatted(call.order.to),
         "from": call.order.from_number,
@@ -80,9 +84,9 @@ def call_resource(call: Call) -> dict[str, Any]:
         "start_time": moment(call.started),
         "end_time": moment(call.ended),
         "duration": None if call.duration is None else str(call.duration),
-        "price": None,
+        "price": _price(call),
         "price_unit": "USD",
-        "direction": "outbound-api",
+        "direction": call.direction,
         "answered_by": call.answered_by,
         "api_version": API.strip("/"),
         "forwarded_from": None,
@@ -93,6 +97,13 @@ def call_resource(call: Call) -> dict[str, Any]:
         "uri": f"{call.uri}.json",
         "subresource_uris": {name: f"{call.uri}/{part}.json" for name, part in SUBRESOURCES},
     }
+
+
+def _price(call: Call) -> str | None:
+    """Begun minutes of a call that was answered; a price is a charge, so it is below zero."""
+    if call.status != "completed" or not call.duration:
+        return None
+    return f"{-PRICE_A_MINUTE * -(-call.duration // 60):.5f}"
 
 
 def moment(at: datetime | None) -> str | None:

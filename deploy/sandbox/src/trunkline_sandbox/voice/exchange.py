@@ -91,6 +91,26 @@ class Exchange:
         self._agenda.after(HEAD_START, partial(self._line(call).enter, call))
         return call
 
+    def receive(self, order: CallOrder, account_sid: str, public_url: str) -> Call:
+        """Somebody calls a number of the account's: its webhook is asked what to do."""
+        at = self._tempo.now()
+        call = Call(
+            sid=f"CA{uuid4().hex}",
+            account_sid=account_sid,
+            order=order,
+            fate=call_fate(self._tempo.seed, order.from_number, 0, {"answered": 100.0}),
+            public_url=public_url,
+            created=at,
+            updated=at,
+            status="ringing",
+            started=at,
+            direction="inbound",
+        )
+        self._herald.note(call, "call_received", caller=order.from_number)
+        self._archive.add_call(call)
+        self._courier.submit(f"{call.sid}:script", partial(self._fetch_script, call))
+        return call
+
     def hang_up(self, call: Call) -> None:
         """End a call on the customer's word: canceled before the answer, completed after it."""
         if call.status != "in-progress":
@@ -189,7 +209,7 @@ class Exchange:
             account = self._accounts.get(call.account_sid)
             if account is None or call.over:
                 return
-            parameters = call_parameters(call, "in-progress")
+            parameters = call_parameters(call, call.status)
             letter = signed_letter(account, url, method, parameters)
             reply = await self._courier.send(letter)
             self._herald.note(
@@ -208,6 +228,12 @@ class Exchange:
             self._herald.note(call, "call_error", error_code=ERROR_SCRIPT, reason=str(error))
             self._apologise(call)
             return
+        if call.status == "ringing":  # on the way in: the document decides whether it is answered
+            if script.rejects:
+                self._end(call, "busy" if script.rejects == "busy" else "no-answer", 0)
+                return
+            call.status = "in-progress"
+            self._herald.call_moved(call, "answered", "in-progress", self._tempo.now())
         if script.records and not call.order.record and not call.over:
             self._record_message(call, script)
         limit = min(call.fate.talk_seconds, float(call.order.time_limit))

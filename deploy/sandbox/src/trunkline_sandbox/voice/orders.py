@@ -1,9 +1,11 @@
 """The form of a create-call request, checked in the order in which Twilio complains."""
 
 import re
-from dataclasses import dataclass
-from typing import Literal, get_args
+from dataclasses import dataclass, replace
+from typing import Annotated, Literal, get_args
 from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from trunkline_sandbox.bodies import Form
 from trunkline_sandbox.voice import errors
@@ -42,6 +44,30 @@ class CallOrder:
     recording_callback_method: str
     recording_events: frozenset[str]
     machine_detection: str
+
+
+class InboundOrder(BaseModel):
+    """A call that somebody makes to a number: what only the sandbox is told."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    account_sid: Annotated[str, Field(pattern=r"^AC[0-9a-fA-F]{32}$")]
+    from_number: Annotated[str, Field(alias="from", min_length=1, max_length=40)]
+    to: Annotated[str, Field(pattern=r"^\+[1-9][0-9]{6,14}$")]
+    voice_url: Annotated[str, Field(pattern=r"^https?://")]
+    status_callback: str = ""
+
+
+def inbound_order(asked: InboundOrder) -> CallOrder:
+    """The same in the form of a create request, which is what the exchange works on."""
+    form: dict[str, list[str]] = {
+        "To": [asked.to],
+        "From": [asked.from_number],
+        "Url": [asked.voice_url],
+        "StatusCallback": [asked.status_callback],
+    }
+    known = read_order({**form, "From": [asked.to]})  # a caller's number may be withheld
+    return replace(known, form=form, from_number=asked.from_number)
 
 
 def read_order(form: Form) -> CallOrder:

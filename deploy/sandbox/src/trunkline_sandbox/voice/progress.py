@@ -55,8 +55,10 @@ def call_parameters(call: Call, status: str) -> Parameters:
         "Called": call.order.to,
         "CallStatus": status,
         "ApiVersion": API.strip("/"),
-        "Direction": "outbound-api",
+        "Direction": call.direction,
     }
+    if call.parent is not None:
+        parameters["ParentCallSid"] = call.parent
     if call.answered_by is not None:
         parameters["AnsweredBy"] = call.answered_by
     return parameters

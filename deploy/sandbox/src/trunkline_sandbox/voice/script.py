@@ -19,13 +19,17 @@ class UnusableScriptError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """What a document comes to: the seconds it lasts, what it says, whether it records."""
+    """What a document comes to: the seconds it lasts, what it says, whether it records.
+
+    `rejects`: it begins with a Reject, and a call that has not been answered is not; why.
+    """
 
     seconds: float
     spoken: str
     records: bool
     recording_callback: str
     recording_callback_method: str
+    rejects: str = ""
 
 
 def read_script(document: str) -> Script:
@@ -45,7 +49,15 @@ def read_script(document: str) -> Script:
         records=record is not None,
         recording_callback=_attribute(record, "recordingStatusCallback"),
         recording_callback_method=_attribute(record, "recordingStatusCallbackMethod") or "POST",
+        rejects=_rejection(root),
     )
+
+
+def _rejection(root: ET.Element) -> str:
+    first = next(iter(root), None)
+    if first is None or first.tag != "Reject":
+        return ""
+    return first.get("reason", "rejected")
 
 
 def _length(parent: ET.Element) -> float:

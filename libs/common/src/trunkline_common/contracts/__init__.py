@@ -7,6 +7,7 @@ from typing import Final
 from trunkline_common.contracts import (
     api,
     content,
+    inbound,
     messaging,
     outbound,
     recordings,
@@ -35,6 +36,7 @@ OWNED: Final[dict[str, tuple[type[Event], ...]]] = {
         api.CallStatusReported,
         api.CallTwimlFetched,
         *content.IN_CALLS,
+        inbound.CallInboundReported,
         api.RecordingReported,
         api.MessageStatusReported,
     ),
@@ -58,6 +60,7 @@ OWNED: Final[dict[str, tuple[type[Event], ...]]] = {
         outbound.CallAnswered,
         outbound.CallEnded,
         outbound.CallUnknown,
+        *inbound.LEG_FACTS,
     ),
     "messaging": (
         messaging.MessageAccepted,

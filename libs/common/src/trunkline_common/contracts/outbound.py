@@ -236,6 +236,7 @@ class CallEnded(Event):
     duration: int = Field(description="seconds")
     answered_by: str | None = None
     ended_at: datetime | None = None
+    code: str | None = Field(default=None, description="why it ended: the provider's or SIP's")
 
 
 class CallUnknown(Event):

@@ -49,7 +49,7 @@ def call_status(form: Form, place: Place, raw: str) -> Heard:
     """A call's progress. Twilio signs no time, so the natural key is what stops a replay."""
     if form.get("ParentCallSid"):
         return call_leg(form, place, raw)  # its end is not the end of our call
-    sid, status = _printable(form["CallSid"]), _printable(form["CallStatus"])
+    sid, status = printable(form["CallSid"]), printable(form["CallStatus"])
     number = form.get("SequenceNumber", "")
     event = CallStatusReported(
         provider_call_id=sid,
@@ -57,20 +57,20 @@ def call_status(form: Form, place: Place, raw: str) -> Heard:
         channel_id=place.channel_id,
         attempt_id=place.attempt_id,
         status=status,
-        sequence_number=_whole(number),
-        duration=_whole(form.get("CallDuration", "")),
-        answered_by=_said(form, "AnsweredBy"),
-        error_code=_said(form, "ErrorCode"),
-        sip_code=_said(form, "SipResponseCode"),
-        reported_at=_time(form.get("Timestamp", "")),
+        sequence_number=whole(number),
+        duration=whole(form.get("CallDuration", "")),
+        answered_by=said(form, "AnsweredBy"),
+        error_code=said(form, "ErrorCode"),
+        sip_code=said(form, "SipResponseCode"),
+        reported_at=time(form.get("Timestamp", "")),
     )
-    key = f"status:{sid}:{status}:{number}:{_digest(raw)}"
+    key = f"status:{sid}:{status}:{number}:{digest(raw)}"
     return Heard(key, "status", raw, event, attempt_id=place.attempt_id)
 
 
 def twiml_fetch(form: Form, place: Place, raw: str) -> Heard:
     """Twilio asks what to say: proof of acceptance, and all its repetitions prove the same."""
-    sid = _printable(form["CallSid"])
+    sid = printable(form["CallSid"])
     event = CallTwimlFetched(
         provider_call_id=sid,
         account=place.account,
@@ -83,39 +83,39 @@ def twiml_fetch(form: Form, place: Place, raw: str) -> Heard:
 
 def call_leg(form: Form, place: Place, raw: str) -> Heard:
     """The progress of a leg that our call opened: a call of its own, and none of ours."""
-    sid, status = _printable(form["CallSid"]), _printable(form["CallStatus"])
+    sid, status = printable(form["CallSid"]), printable(form["CallStatus"])
     event = CallLegReported(
-        provider_call_id=_printable(form["ParentCallSid"]),
+        provider_call_id=printable(form["ParentCallSid"]),
         leg_id=sid,
         account=place.account,
         channel_id=place.channel_id,
         attempt_id=place.attempt_id,
         status=status,
-        duration=_whole(form.get("CallDuration", "")),
+        duration=whole(form.get("CallDuration", "")),
     )
-    key = f"leg:{sid}:{status}:{form.get('SequenceNumber', '')}:{_digest(raw)}"
+    key = f"leg:{sid}:{status}:{form.get('SequenceNumber', '')}:{digest(raw)}"
     return Heard(key, "leg", raw, event, attempt_id=place.attempt_id)
 
 
 def connection_end(form: Form, place: Place, raw: str) -> Heard:
     """What came of connecting an agent: kept, and told to nobody, since the leg's end is."""
-    sid, status = _printable(form["CallSid"]), _printable(form["DialCallStatus"])
+    sid, status = printable(form["CallSid"]), printable(form["DialCallStatus"])
     return Heard(f"dialled:{sid}:{status}", "dialled", raw, attempt_id=place.attempt_id)
 
 
 def recording_status(form: Form, place: Place, raw: str) -> Heard:
     """A recording is ready at the provider, or failed there."""
-    sid, status = _printable(form["RecordingSid"]), _printable(form["RecordingStatus"])
+    sid, status = printable(form["RecordingSid"]), printable(form["RecordingStatus"])
     event = RecordingReported(
         provider_recording_id=sid,
-        provider_call_id=_printable(form["CallSid"]),
+        provider_call_id=printable(form["CallSid"]),
         account=place.account,
         channel_id=place.channel_id,
         attempt_id=place.attempt_id,
         status=status,
-        duration=_whole(form.get("RecordingDuration", "")),
-        channels=_whole(form.get("RecordingChannels", "")),
-        reported_at=_time(form.get("RecordingStartTime", "")),
+        duration=whole(form.get("RecordingDuration", "")),
+        channels=whole(form.get("RecordingChannels", "")),
+        reported_at=time(form.get("RecordingStartTime", "")),
     )
     return Heard(f"recording:{sid}:{status}", "recording", raw, event, attempt_id=place.attempt_id)
 
@@ -127,7 +127,7 @@ def meta_elements(raw: bytes, channel_id: str, account: str) -> Iterator[Heard]:
         values = [change["value"] for entry in entries for change in entry["changes"]]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         text = raw.decode("utf-8", "replace").replace("\x00", "\ufffd")
-        yield Heard(f"bad:{_digest(text)}", "unreadable", text, problem=f"no batch: {error!r}")
+        yield Heard(f"bad:{digest(text)}", "unreadable", text, problem=f"no batch: {error!r}")
         return
     for value in values:
         yield from _elements_of(value, channel_id, account)
@@ -158,14 +158,14 @@ def _element(kind: str, element: object, channel_id: str) -> Heard:
         if not isinstance(element, dict):
             return _bad(element, "not an object")
         if kind == "messages":  # kept for the issue that reads them; nobody hears of them yet
-            return Heard(f"message:{_printable(element['id'])}", "message", body)
+            return Heard(f"message:{printable(element['id'])}", "message", body)
         return _status(element, channel_id, body)
     except (KeyError, TypeError, ValueError, OverflowError, OSError) as error:
         return _bad(element, repr(error))
 
 
 def _status(element: dict[str, object], channel_id: str, body: str) -> Heard:
-    provider_id, status = _printable(element["id"]), _printable(element["status"])
+    provider_id, status = printable(element["id"]), printable(element["status"])
     stamp = element.get("timestamp")
     marked = str(element.get("biz_opaque_callback_data") or "")
     attempt = marked if is_id(marked, ATTEMPT) else None
@@ -177,7 +177,7 @@ def _status(element: dict[str, object], channel_id: str, body: str) -> Heard:
         attempt_id=attempt,
         status=status,
         error_code=_code(first["code"]) if "code" in first else None,
-        error_title=_printable(first["title"]) if "title" in first else None,
+        error_title=printable(first["title"]) if "title" in first else None,
         reported_at=datetime.fromtimestamp(int(str(stamp)), UTC) if stamp else None,
     )
     key = f"status:{provider_id}:{status}:{stamp or ''}"
@@ -186,10 +186,10 @@ def _status(element: dict[str, object], channel_id: str, body: str) -> Heard:
 
 def _bad(element: object, problem: str) -> Heard:
     body = json.dumps(element, sort_keys=True)
-    return Heard(f"bad:{_digest(body)}", "unreadable", body, problem=problem[:300])
+    return Heard(f"bad:{digest(body)}", "unreadable", body, problem=problem[:300])
 
 
-def _printable(value: object) -> str:
+def printable(value: object) -> str:
     """A short text that PostgreSQL can keep: no NUL, no half of a surrogate pair."""
     text = str(value)
     if not text or len(text) > _LONGEST_WORD or not text.isprintable():
@@ -198,8 +198,9 @@ def _printable(value: object) -> str:
     return text
 
 
-def _said(form: Form, name: str) -> str | None:
-    return _printable(form[name]) if form.get(name) else None
+def said(form: Form, name: str) -> str | None:
+    """A word that may be left out."""
+    return printable(form[name]) if form.get(name) else None
 
 
 def _code(value: object) -> int:
@@ -210,15 +211,18 @@ def _code(value: object) -> int:
     return code
 
 
-def _digest(text: str) -> str:
+def digest(text: str) -> str:
+    """A short name for a text, the same each time."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:24]
 
 
-def _whole(text: str) -> int | None:
+def whole(text: str) -> int | None:
+    """A whole number, or None."""
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
 
 
-def _time(text: str) -> datetime | None:
+def time(text: str) -> datetime | None:
+    """RFC 2822, as Twilio writes times; None where it is not that."""
     try:
         moment = parsedate_to_datetime(text)
     except (TypeError, ValueError):

@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from trunkline_api.routes import (
     additions,
+    answering,
     audits,
     businesses,
     calls,
@@ -18,6 +19,7 @@ from trunkline_api.routes import (
     events,
     forecasts,
     imports,
+    inbound,
     keys,
     messages,
     meta,
@@ -35,12 +37,13 @@ def routers() -> list[APIRouter]:
     """All routes: the public API under /v1, the providers' callbacks, and the documentation."""
 
     public = APIRouter(prefix="/v1", responses=PROBLEMS)
-    nouns = (businesses, keys, channels, audits, contacts, suppressions, imports)
+    nouns = (businesses, keys, channels, answering, audits, contacts, suppressions, imports)
     of_runs = (runs, turns, additions, checks, controls, forecasts, reruns, events, decisions)
     for noun in (*nouns, *of_runs, calls, messages):
         public.include_router(noun.router)
     callbacks = APIRouter(prefix="/callbacks", include_in_schema=False)
     callbacks.include_router(twilio.router)
     callbacks.include_router(speech.router)
+    callbacks.include_router(inbound.router)
     callbacks.include_router(meta.router)
     return [public, callbacks, docs.router]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 from pydantic import Field
@@ -28,9 +28,11 @@ class CallTold(Told):
     """One call. What is not known yet is null: facts about a call may come in any order."""
 
     id: str
-    run_id: str
-    seq: int
-    attempt_id: str
+    direction: str = Field(description="inbound or outbound")
+    parent_id: str | None = Field(description="of a leg: the call that opened it")
+    run_id: str | None = Field(description="null: no run asked for it, and so for the next two")
+    seq: int | None
+    attempt_id: str | None
     contact_id: str | None
     channel_id: str | None
     provider_call_id: str | None
@@ -41,6 +43,9 @@ class CallTold(Told):
     answered_by: str | None
     duration: int | None = Field(description="seconds")
     reason: str | None
+    hangup_cause: str | None = Field(description="the provider's error or SIP's code, if it told")
+    price: str | None = Field(description="as the provider writes it: negative is a charge")
+    price_unit: str | None
     dialled_at: datetime | None
     answered_at: datetime | None
     ended_at: datetime | None
@@ -86,13 +91,21 @@ async def list_calls(
     caller: CallsReader,
     parts: ServiceParts,
     run_id: Annotated[str | None, Query(max_length=40, description="of this run only")] = None,
+    direction: Annotated[
+        Literal["inbound", "outbound"] | None, Query(description="only those")
+    ] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[CallTold]:
-    """Calls, newest first."""
+    """Calls of both directions, newest first."""
     before = position_in(cursor, start=AFTER_EVERY_ID)
     rows = await calls.page(
-        parts.database, caller.business_id, run_id=run_id, before=before, limit=limit + 1
+        parts.database,
+        caller.business_id,
+        run_id=run_id,
+        direction=direction,
+        before=before,
+        limit=limit + 1,
     )
     if rows is None:
         raise errors.not_found("run")

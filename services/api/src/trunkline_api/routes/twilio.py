@@ -32,7 +32,7 @@ router = APIRouter(
 
 Read = TypeVar("Read")
 
-_FORM_TYPE = "application/x-www-form-urlencoded"
+FORM_TYPE = "application/x-www-form-urlencoded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +53,16 @@ async def verified(
     if not verify(parts.callback_secret, token, channel_id, run_id, attempt_id):
         raise errors.refused()
     raw = (await read_body(request)).decode("utf-8", "replace")
-    is_form = request.headers.get("content-type", "").partition(";")[0].strip() == _FORM_TYPE
+    is_form = request.headers.get("content-type", "").partition(";")[0].strip() == FORM_TYPE
     form = Repeated(parse_qsl(raw, keep_blank_values=True) if is_form else ())
     if raw and not is_form:
         raise errors.refused()  # what is not in the form is not signed
-    account = await _signer(request, channel_id, form, parts)
+    account = await signer(request, channel_id, form, parts)
     place = Place(channel_id, account.account, attempt_id)
     return Verified(account, run_id, place, form, raw.replace("\x00", ""))
 
 
-async def _signer(request: Request, channel_id: str, form: Repeated, parts: Parts) -> Account:
+async def signer(request: Request, channel_id: str, form: Repeated, parts: Parts) -> Account:
     """The channel's account, if its token signed this; a remembered token may have been changed."""
     url = signed_url(parts.public_url, request)
     signature = request.headers.get("x-twilio-signature", "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -31,11 +31,12 @@ class Channel:
     version: int
     created_at: datetime
     updated_at: datetime
+    inbound: dict[str, Any] | None = None
 
 
 _COLUMNS: Final = (
     "id, business_id, kind, account, senders, key_id, sealed, per_second, concurrent, enabled,"
-    " version, created_at, updated_at"
+    " version, created_at, updated_at, inbound"
 )
 _ADD: Final = text(
     f"""
@@ -68,6 +69,13 @@ UPDATE channels
  WHERE business_id = :business_id AND id = :id
 RETURNING {_COLUMNS}
 """  # noqa: S608
+)
+_SPEAK: Final = text(
+    """
+UPDATE channels SET inbound = CAST(:inbound AS jsonb)
+ WHERE business_id = :business_id AND id = :channel_id AND kind = 'voice'
+RETURNING id
+"""
 )
 # A provider's callback names a channel and no business: the channel is what names the business.
 _CALLED_BACK: Final = text(f"SELECT {_COLUMNS} FROM channels WHERE id = :channel_id")  # noqa: S608
@@ -111,6 +119,14 @@ async def change(session: AsyncSession, channel: Channel) -> Channel:
         "enabled": channel.enabled,
     }
     return only(await session.execute(_CHANGE, values), Channel)
+
+
+async def speak(
+    session: AsyncSession, business_id: str, channel_id: str, inbound: str | None
+) -> bool:
+    """Keep what a voice channel says to callers, as JSON; False where there is no such channel."""
+    values = {"business_id": business_id, "channel_id": channel_id, "inbound": inbound}
+    return (await session.execute(_SPEAK, values)).first() is not None
 
 
 async def called_back(session: AsyncSession, channel_id: str) -> Channel | None:

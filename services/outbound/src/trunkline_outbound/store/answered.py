@@ -75,9 +75,12 @@ WITH news AS MATERIALIZED (
     RETURNING attempt_id
 ), opened AS (
     INSERT INTO calls (call_id, attempt_id, business_id, run_id, seq, account, provider_id, status,
-                       rank)
-    SELECT call_id, attempt_id, business_id, run_id, seq, account, provider_id, 'queued', 10
-      FROM news JOIN bound USING (attempt_id) ORDER BY call_id
+                       rank, lasts)
+    SELECT call_id, attempt_id, news.business_id, news.run_id, seq, account, provider_id, 'queued',
+           10, CAST(runs.policy ->> 'ring_timeout' AS integer)
+               + CAST(runs.policy ->> 'time_limit' AS integer)
+      FROM news JOIN bound USING (attempt_id) LEFT JOIN runs ON runs.run_id = news.run_id
+     ORDER BY call_id
     ON CONFLICT (call_id) DO NOTHING
     RETURNING attempt_id
 ), moved AS (

@@ -63,7 +63,11 @@ SELECT business_id, account, day, provider_id, 'theirs',
            AND NOT EXISTS (
                SELECT FROM provider_calls AS known
                 WHERE known.account = listed.account AND known.business_id = listed.business_id
-                  AND known.provider_id IN (listed.provider_id, listed.parent_id))) AS listed
+                  AND known.provider_id IN (listed.provider_id, listed.parent_id))
+           AND NOT EXISTS (
+               SELECT FROM legs
+                WHERE legs.business_id = listed.business_id AND legs.account = listed.account
+                  AND legs.provider_id IN (listed.provider_id, listed.parent_id))) AS listed
   LEFT JOIN LATERAL (
        SELECT attempts.state, attempts.attempt_id, attempts.call_id FROM attempts
         WHERE listed.direction = 'outbound-api' AND attempts.business_id = listed.business_id

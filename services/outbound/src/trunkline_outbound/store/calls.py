@@ -11,15 +11,20 @@ from trunkline_outbound.domain.calls import CallState
 from trunkline_outbound.domain.states import call_outcome
 from trunkline_outbound.store.attempts import Attempt
 
+PRICE_AFTER = 600.0  # seconds after the end: a provider needs minutes to rate a call
+
 _OPEN = text(
     """
 INSERT INTO calls (call_id, attempt_id, business_id, run_id, seq, account, provider_id, status,
-                   rank)
-SELECT call_id, attempt_id, business_id, run_id, seq, account, provider_id, 'queued', 10
+                   rank, lasts)
+SELECT call_id, attempt_id, new.business_id, run_id, seq, account, provider_id, 'queued', 10,
+       CAST(runs.policy ->> 'ring_timeout' AS integer)
+       + CAST(runs.policy ->> 'time_limit' AS integer)
   FROM unnest(CAST(:calls AS text[]), CAST(:attempts AS text[]), CAST(:businesses AS text[]),
               CAST(:runs AS text[]), CAST(:seqs AS bigint[]), CAST(:accounts AS text[]),
               CAST(:provider_ids AS text[]))
        AS new (call_id, attempt_id, business_id, run_id, seq, account, provider_id)
+  LEFT JOIN runs USING (run_id)
  ORDER BY call_id
 ON CONFLICT (call_id) DO NOTHING
 RETURNING attempt_id
@@ -48,7 +53,10 @@ _FOLD = text(
     """
 UPDATE calls SET status = fold.status, rank = fold.rank, answered = fold.answered,
        duration = fold.duration, answered_by = fold.answered_by, code = fold.code,
-       ended_at = CASE WHEN fold.final THEN coalesce(ended_at, clock_timestamp()) END
+       ended_at = CASE WHEN fold.final THEN coalesce(ended_at, clock_timestamp()) END,
+       price_at = CASE WHEN fold.final AND ended_at IS NULL AND price IS NULL
+                       THEN clock_timestamp() + make_interval(secs => :price_after)
+                       ELSE price_at END
   FROM unnest(CAST(:attempts AS text[]), CAST(:statuses AS text[]), CAST(:ranks AS integer[]),
               CAST(:answereds AS boolean[]), CAST(:durations AS integer[]),
               CAST(:answered_bys AS text[]), CAST(:codes AS text[]), CAST(:finals AS boolean[]))
@@ -112,5 +120,6 @@ async def fold(session: AsyncSession, states: Sequence[CallState]) -> None:
         "answered_bys": [s.answered_by for s in states],
         "codes": [s.code for s in states],
         "finals": [s.is_final for s in states],
+        "price_after": PRICE_AFTER,
     }
     await session.execute(_FOLD, parameters)

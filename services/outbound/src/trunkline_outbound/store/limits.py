@@ -67,6 +67,14 @@ DELETE FROM slots WHERE attempt_id = ANY (CAST(:attempts AS text[]))
 RETURNING run_id, account
 """
 )
+_RETAKE = text(
+    """
+INSERT INTO slots (attempt_id, run_id, account)
+SELECT * FROM unnest(CAST(:attempts AS text[]), CAST(:runs AS text[]), CAST(:scopes AS text[]))
+ON CONFLICT (attempt_id) DO NOTHING
+RETURNING run_id, account
+"""
+)
 _LOCK_FREED = text(
     """
 SELECT kind, id FROM limits
@@ -147,16 +155,32 @@ async def free(session: AsyncSession, attempt_ids: Sequence[str]) -> int:
     """Free the slots of these attempts; how many there were. A second release changes nothing."""
     if not attempt_ids:
         return 0
+    freed = list(await session.execute(_FREE, {"attempts": list(attempt_ids)}))
+    await _count(session, [(row.run_id, row.account) for row in freed], by=1)
+    return len(freed)
+
+
+async def retake(session: AsyncSession, held: Sequence[tuple[str, str, str]]) -> None:
+    """Take the slots (attempt, run, scope) of calls that are in the air after all, room or none.
+
+    INVARIANT I8: what is in the air is counted. Over its cap a limit has less than no room, so
+    nothing more goes until calls have ended.
+    """
+    if held:
+        attempts, runs, scopes = (list(column) for column in zip(*held, strict=True))
+        parameters = {"attempts": attempts, "runs": runs, "scopes": scopes}
+        taken = list(await session.execute(_RETAKE, parameters))
+        await _count(session, [(row.run_id, row.account) for row in taken], by=-1)
+
+
+async def _count(session: AsyncSession, slots: Sequence[tuple[str, str]], *, by: int) -> None:
+    """Lower what is in use by the slots (run, scope) that were deleted; by -1 for new ones."""
     counts: dict[tuple[str, str], int] = {}
-    freed = 0
-    for row in await session.execute(_FREE, {"attempts": list(attempt_ids)}):
-        freed += 1
-        business_id = business_of(row.account)
-        for key in (("account", row.account), ("business", business_id), ("run", row.run_id)):
-            counts[key] = counts.get(key, 0) + 1
+    for run_id, scope in slots:
+        for key in (("account", scope), ("business", business_of(scope)), ("run", run_id)):
+            counts[key] = counts.get(key, 0) + by
     if counts:
         kinds = [kind for kind, _ in counts]
         parameters = {"kinds": kinds, "ids": [limit_id for _, limit_id in counts]}
         await session.execute(_LOCK_FREED, parameters)
         await session.execute(_RETURN, parameters | {"counts": list(counts.values())})
-    return freed

@@ -1,0 +1,93 @@
+"""Calls on the way in: kept where their number is the channel's, put in quarantine where not."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from dataclasses import asdict
+from typing import Final
+
+from prometheus_client import Counter
+
+from trunkline_api import errors, suppressions
+from trunkline_api.accounts import Account
+from trunkline_api.domain.inbound import faults_of
+from trunkline_api.domain.provider_facts import Form
+from trunkline_api.domain.steps import Dialogue
+from trunkline_api.domain.suppressions import Entry, Misread, read_value
+from trunkline_api.keys import Caller
+from trunkline_api.store import channels, quarantine
+from trunkline_api.store.quarantine import Stray
+from trunkline_common.callbacks import callback_token
+from trunkline_common.db import Database, transaction
+
+log = logging.getLogger(__name__)
+
+ABOUT: Final = "inbound"
+ANY_COUNTRY: Final = "US"  # providers write numbers whole
+
+QUARANTINED = Counter(
+    "trunkline_inbound_quarantined_total", "Calls to numbers that nobody here has", ["reason"]
+)
+
+
+def inbound_url(public_url: str, secret: str, channel_id: str) -> str:
+    """What a business enters at its provider as a number's voice webhook."""
+    token = callback_token(secret, channel_id, ABOUT)
+    return f"{public_url}/callbacks/twilio/{channel_id}/inbound/{token}"
+
+
+async def put_aside(database: Database, stray: Stray) -> None:
+    """Keep a call that leads to nobody; once, however often its provider tells of it."""
+    async with transaction(database) as session:
+        new = await quarantine.keep(session, stray)
+    if new:
+        QUARANTINED.labels(stray.reason).inc()
+        log.warning(
+            "inbound.quarantined", extra={"channel": stray.channel_id, "reason": stray.reason}
+        )
+
+
+async def opt_out(database: Database, account: Account, form: Form, correlation_id: str) -> None:
+    """Suppress whoever calls, if the number is one; who withholds it is called by nobody."""
+    number, sid = form.get("From", ""), form.get("CallSid", "")
+    if isinstance(read_value("address", number, ANY_COUNTRY), Misread):
+        return
+    entry = Entry(
+        kind="address",
+        value=number,
+        source="voice_keypress",
+        reason="opted out by pressing a key",
+        evidence=f"inbound call {sid}: pressed {form.get('Digits', '')}",
+    )
+    caller = Caller(account.business_id, ANY_COUNTRY, sid, frozenset())
+    await suppressions.suppress(database, caller, [entry], correlation_id=correlation_id)
+
+
+async def speak(
+    database: Database, business_id: str, channel_id: str, dialogue: Dialogue | None
+) -> None:
+    """Say this to callers from now on; None goes back to the polite word."""
+    if dialogue is not None:
+        faults = faults_of(dialogue)
+        if faults:
+            raise errors.invalid_places(faults)
+    kept = None if dialogue is None else dialogue.model_dump_json(exclude_none=True)
+    async with transaction(database) as session:
+        if not await channels.speak(session, business_id, channel_id, kept):
+            raise errors.not_found("voice channel")
+
+
+def quarantine_arguments(parser: argparse.ArgumentParser) -> None:
+    """`quarantine [--limit 100]`."""
+    parser.add_argument("--limit", type=int, default=100, help="how many, newest first")
+
+
+async def show_quarantine(database: Database, limit: int) -> int:
+    """Print the newest calls that led to nobody, a JSON object a line; numbers in full."""
+    async with transaction(database) as session:
+        kept = await quarantine.newest(session, limit=limit)
+    sys.stdout.writelines(json.dumps(asdict(one), default=str) + "\n" for one in kept)
+    return 0

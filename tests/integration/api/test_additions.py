@@ -117,6 +117,28 @@ async def test_what_outbound_refuses_is_a_conflict(tenant: Tenant, database: Dat
     assert (late.status_code, late.json()["type"]) == (409, "urn:trunkline:problem:run-over")
 
 
+async def test_nobody_is_added_who_lacks_what_the_texts_need(
+    tenant: Tenant, database: Database
+) -> None:
+    named = {"phone": "0171 7654321", "first_name": "Ada"}
+    first = (await tenant.post("/v1/contacts", named)).json()["id"]
+    nameless = await people(tenant, 1)
+    content = {"script": "Good day, {{first_name}}", "variables": {"first_name": {}}}
+    drafted = await tenant.draft(
+        await tenant.voice_channel(), {"contact_ids": [first]}, content=content
+    )
+    run = drafted.json()["id"]
+    assert (await tenant.post(f"/v1/runs/{run}/start")).status_code == 202
+    refused = await tenant.post(f"/v1/runs/{run}/contacts", {"contact_ids": nameless})
+    assert (refused.status_code, refused.json()["type"]) == (
+        422, "urn:trunkline:problem:missing-variables",
+    )  # fmt: skip
+    assert not await pieces(database, tenant)
+    assert (
+        await tenant.post(f"/v1/runs/{run}/contacts", {"contact_ids": [first]})
+    ).status_code < 300
+
+
 async def test_whom_it_is_not_for_is_refused_and_nothing_changes(
     tenant: Tenant, other: Tenant, database: Database
 ) -> None:

@@ -119,7 +119,7 @@ async def test_what_its_request_has_left_is_gone_on_with(
 ) -> None:
     """A request that died in the middle: the mark and the tally are kept, nobody is counted twice.
 
-    Of two that count the same piece one finds the mark moved, and adds nothing.
+    Two that count the same piece come to the same tally.
     """
     await people(tenant, 3)
     run = await run_of(tenant)

@@ -14,11 +14,13 @@ from tests.integration.outbound.test_suppressions import suppressed
 
 from trunkline_common.contracts.api import BusinessCreated, RunAudienceAdded, RunAudienceClosed
 from trunkline_common.contracts.runs import RunForecastRequested
+from trunkline_common.db import transaction
 from trunkline_common.http import create_app
 from trunkline_common.ids import BUSINESS, RUN, new_id
 from trunkline_common.outcomes import Refuse, TryLater
 from trunkline_outbound.forecasting import count_next
 from trunkline_outbound.routes_forecasts import forecast_router
+from trunkline_outbound.store import limits
 
 TOKEN = "internal-token-of-the-tests"
 
@@ -127,6 +129,11 @@ async def test_concurrency_counts_once_it_is_known_how_long_calls_take(scene: Sc
     assert forecast["mean_call_seconds"] == pytest.approx(40, abs=0.1)
     assert forecast["limits"][0]["rule"] == "concurrency"
     assert forecast["limits"][0]["per_second"] == pytest.approx(2 / 40, rel=0.01)
+    async with transaction(scene.database) as session:
+        await limits.set_business_cap(session, scene.business_id, 1)
+    await scene.hear(RunForecastRequested(run_id=run_id, asked=2))
+    bounded = (await told(scene))[-1]["forecast"]["limits"][0]
+    assert bounded["per_second"] == pytest.approx(1 / 40, rel=0.01)
 
 
 async def test_a_foreign_business_asks_in_vain(scene: Scene) -> None:

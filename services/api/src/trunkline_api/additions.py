@@ -5,13 +5,13 @@ An addition is a control: it is asked here, and outbound answers whether the run
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from opentelemetry.propagate import inject
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from trunkline_api import controls, errors
+from trunkline_api import contents, controls, errors
 from trunkline_api.domain.controls import FINAL_RUN
 from trunkline_api.feeds import CHUNK_CONTACTS, WAKE, contact_of, fitting
 from trunkline_api.runs import Audience, audience_list
@@ -66,6 +66,8 @@ async def _keep(session: AsyncSession, run: Run, wish: Wish) -> Asked:
     answer = None
     if run.state == "draft":
         answer = await _join(session, run, list_id)
+    else:
+        await _check_values(session, run, list_id)
     asked = await control_store.add(
         session,
         NewControl(
@@ -83,6 +85,13 @@ async def _keep(session: AsyncSession, run: Run, wish: Wish) -> Asked:
     if answer is None:
         await _feed(session, run, asked, list_id, wish.correlation_id)
     return asked
+
+
+async def _check_values(session: AsyncSession, run: Run, list_id: str) -> None:
+    """Nobody is added who lacks what the run's texts need; a draft is asked when it starts."""
+    fault = await contents.audience_fault(session, replace(run, list_id=list_id))
+    if fault is not None:
+        raise fault
 
 
 async def _join(session: AsyncSession, run: Run, list_id: str) -> dict[str, Any]:

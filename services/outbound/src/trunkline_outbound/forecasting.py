@@ -135,7 +135,7 @@ async def _limits(session: AsyncSession, plan: Plan) -> tuple[float | None, tupl
     if plan.policy.per_second is not None:
         found["run_pace"] = plan.policy.per_second
     channel = await channels.get_channel(session, plan.channel_id, business_id=plan.business_id)
-    caps = [] if plan.policy.concurrent is None else [plan.policy.concurrent]
+    caps = [await store.business_cap(session, plan.business_id), plan.policy.concurrent]
     if channel is not None:
         outlook = await pace.look(session, [channel.scope])
         found["account_pace"] = outlook.per_second or channel.per_second
@@ -145,8 +145,9 @@ async def _limits(session: AsyncSession, plan: Plan) -> tuple[float | None, tupl
         mean = await store.mean_call_seconds(
             session, plan.run_id, plan.channel_id, business_id=plan.business_id
         )
-    if mean and caps:
-        found["concurrency"] = min(caps) / mean
+    known = [cap for cap in caps if cap is not None]
+    if mean and known:
+        found["concurrency"] = min(known) / mean
     ordered = sorted(found.items(), key=lambda limit: limit[1])
     return mean, tuple(Limit(rule=rule, per_second=round(rate, 6)) for rule, rate in ordered)
 

@@ -89,7 +89,8 @@ SELECT 0 AS position, id AS contact_id, address, time_zone AS zone FROM contacts
  WHERE business_id = :business_id AND id > :after_contact ORDER BY id LIMIT :limit
 """
 )
-# INVARIANT: a piece counts once. Of two that counted the same one the second finds the mark moved.
+# INVARIANT: the tally and the mark behind it change together, so nobody is counted twice. An answer
+# for a mark that has moved on is dropped: the count would go back.
 _ADVANCE: Final = text(
     """
 UPDATE run_forecasts SET after_position = :position, after_contact = :contact,

@@ -53,6 +53,7 @@ SELECT clock_timestamp() AS now,
 """
 )
 _BUSINESS = text("SELECT time_zone, holidays FROM businesses WHERE business_id = :business_id")
+_BUSINESS_CAP = text("SELECT cap FROM limits WHERE kind = 'business' AND id = :business_id")
 # A run that has called says it best; before that, the channel's last one that has.
 _MEAN = text(
     """
@@ -143,6 +144,12 @@ async def business(session: AsyncSession, business_id: str) -> tuple[str | None,
     """A business's zone and days off, as far as they are known."""
     row = (await session.execute(_BUSINESS, {"business_id": business_id})).first()
     return (None, frozenset()) if row is None else (row.time_zone, frozenset(row.holidays or ()))
+
+
+async def business_cap(session: AsyncSession, business_id: str) -> int | None:
+    """How many calls the business may have in the air; None where nothing is known of it."""
+    cap: int | None = (await session.execute(_BUSINESS_CAP, {"business_id": business_id})).scalar()
+    return cap
 
 
 async def mean_call_seconds(

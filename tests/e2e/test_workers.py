@@ -39,6 +39,7 @@ def doubts(stack: Stack, run_id: str) -> int:
     return asyncio.run(ask())
 
 
+@pytest.mark.defect("D-01")
 def test_two_workers_share_a_run(stack: Stack, customer: Customer, second_worker: Replica) -> None:
     campaign = begin(customer, numbers(CALLS), per_second=PER_SECOND)
     campaign.await_end()
@@ -50,6 +51,8 @@ def test_two_workers_share_a_run(stack: Stack, customer: Customer, second_worker
     assert senders(stack, campaign.id).keys() == pids
 
 
+@pytest.mark.defect("D-05")
+@pytest.mark.trap("results after the batch")
 def test_a_killed_dispatcher_is_taken_over_and_nobody_is_dialled_twice(
     stack: Stack, customer: Customer, second_worker: Replica
 ) -> None:

@@ -30,6 +30,7 @@ from trunkline_common.testing import Broker, eventually
 pytestmark = pytest.mark.broker
 
 
+@pytest.mark.trap("events without a store")
 async def test_consumer_and_relay_go_on_after_the_broker_closed_their_connections(
     database: Database, broker: Broker
 ) -> None:

@@ -36,6 +36,7 @@ from trunkline_common.topology import UNROUTED_QUEUE
 pytestmark = pytest.mark.broker
 
 
+@pytest.mark.trap("commit then publish")
 async def test_a_committed_fact_has_its_effect_once(database: Database, broker: Broker) -> None:
     await declared(broker)
     async with consuming(database, broker), relaying(database, broker):

@@ -56,6 +56,7 @@ async def test_many_workers_carve_disjoint_ranges_without_a_gap(scene: Scene) ->
     assert [seq for first, last in spans for seq in range(first, last + 1)] == list(range(1, 96))
 
 
+@pytest.mark.defect("D-18")
 async def test_an_intent_admits_a_job_once(scene: Scene) -> None:
     taken = await claim(scene, await scene.start_run(10), "w1")
     first, second = await intend(scene, taken, "w1"), await intend(scene, taken, "w1")
@@ -64,6 +65,8 @@ async def test_an_intent_admits_a_job_once(scene: Scene) -> None:
     assert await scene.value("SELECT in_use FROM limits") == 10
 
 
+@pytest.mark.defect("D-23")
+@pytest.mark.trap("cursor at fetch")
 async def test_a_taken_over_claim_is_worthless_to_its_first_owner(scene: Scene) -> None:
     run_id = await scene.start_run(10)
     first = await claim(scene, run_id, "w1")
@@ -78,6 +81,7 @@ async def test_a_taken_over_claim_is_worthless_to_its_first_owner(scene: Scene) 
     assert await scene.states(run_id) == {"in_doubt": 4, "sending": 6}
 
 
+@pytest.mark.defect("D-19")
 async def test_the_first_owner_cannot_renew_or_close_what_it_lost(scene: Scene) -> None:
     run_id = await scene.start_run(3)
     first = await claim(scene, run_id, "w1")
@@ -95,6 +99,7 @@ async def test_a_claim_with_unsent_jobs_does_not_close(scene: Scene) -> None:
         assert not await claims.close(session, taken, owner="w1")
 
 
+@pytest.mark.trap("pause overwritten")
 @pytest.mark.parametrize("state", ["paused", "cancelling"])
 async def test_nothing_is_handed_out_and_nothing_admitted_once_a_run_stands(
     scene: Scene, state: str
@@ -111,6 +116,8 @@ async def test_nothing_is_handed_out_and_nothing_admitted_once_a_run_stands(
     assert await scene.value("SELECT count(*) FROM attempts") == 0
 
 
+@pytest.mark.defect("D-18")
+@pytest.mark.trap("duplicate guard by time")
 async def test_two_jobs_to_one_number_from_one_sender_do_not_fly_together(scene: Scene) -> None:
     one, two = await scene.start_run(2), await scene.start_run(2)
     first = await intend(scene, await claim(scene, one, "w1"), "w1")
@@ -120,6 +127,8 @@ async def test_two_jobs_to_one_number_from_one_sender_do_not_fly_together(scene:
     assert await scene.rows("SELECT DISTINCT rule FROM decisions") == [("open_send",)]
 
 
+@pytest.mark.defect("D-64")
+@pytest.mark.trap("rate limit as failure")
 async def test_room_makes_a_grant_partial_and_fails_nobody(scene: Scene) -> None:
     run_id = await scene.start_run(10, concurrent=3)
     taken = await claim(scene, run_id, "w1")
@@ -129,6 +138,8 @@ async def test_room_makes_a_grant_partial_and_fails_nobody(scene: Scene) -> None
     assert await scene.states(run_id) == {"sending": 3, "queued": 7}
 
 
+@pytest.mark.defect("D-58")
+@pytest.mark.trap("counters read and written")
 async def test_many_at_once_never_take_more_than_the_room(scene: Scene) -> None:
     run_id = await scene.start_run(80, concurrent=5)
     taken = [await claim(scene, run_id, f"w{n}") for n in range(8)]
@@ -163,6 +174,7 @@ async def test_a_claim_is_what_half_a_lease_can_send(
     assert (await claim(scene, run_id, "w1", wanted=200)).span == size
 
 
+@pytest.mark.defect("D-63")
 async def test_a_run_without_room_hands_out_nothing_until_it_is_rung_for(scene: Scene) -> None:
     run_id = await scene.start_run(10, concurrent=3)
     await intend(scene, await claim(scene, run_id, "w1"), "w1")
@@ -195,6 +207,7 @@ async def test_retries_come_before_first_passes(scene: Scene) -> None:
     ]
 
 
+@pytest.mark.trap("reclaim at start only")
 async def test_a_lost_workers_claim_comes_before_everything(scene: Scene) -> None:
     run_id = await scene.start_run(10, concurrent=3)
     first = await claim(scene, run_id, "w1")

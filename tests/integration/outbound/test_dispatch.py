@@ -74,6 +74,7 @@ async def test_a_run_completes_when_every_call_has_ended(scene: Scene) -> None:
     assert facts["run.completed.v1"] == 1
 
 
+@pytest.mark.trap("slot over a restart")
 @pytest.mark.parametrize(
     ("result", "job", "attempt", "slots"),
     [
@@ -119,6 +120,7 @@ async def test_only_what_failed_after_the_last_byte_is_in_doubt(
     assert await scene.rows("SELECT DISTINCT state, reason FROM attempts") == [why]
 
 
+@pytest.mark.trap("rate limit as failure")
 async def test_a_limit_means_later_and_the_contact_is_called_then(scene: Scene) -> None:
     run_id = await scene.start_run(5)
     voice = FakeVoice()

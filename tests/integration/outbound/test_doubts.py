@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from tests.integration.outbound.stage import NOWHERE, Stage
 
 from trunkline_common.contracts.api import RunCancelRequested
@@ -13,6 +14,7 @@ from trunkline_outbound.horizons import Horizons, close_silent
 from trunkline_outbound.news import brake_surplus, hang_up, poll_silent_calls
 
 
+@pytest.mark.defect("D-23")
 async def test_what_was_accepted_without_an_answer_is_found(stage: Stage) -> None:
     run_id = await stage.scene.start_run(4)
     await stage.fault("accept_never_answer")
@@ -92,6 +94,7 @@ async def test_a_lagging_list_is_asked_until_it_shows_the_call(stage: Stage) -> 
     assert await stage.scene.states(run_id) == {"accepted": 1}
 
 
+@pytest.mark.trap("callbacks early or never")
 async def test_a_call_without_callbacks_is_followed_to_its_end(stage: Stage) -> None:
     scene = stage.scene
     run_id = await scene.start_run(6)

@@ -34,6 +34,9 @@ async def row_of(scene: Scene) -> list[object]:
     return [*job, *call, *attempt]
 
 
+@pytest.mark.defect("D-28")
+@pytest.mark.defect("D-57")
+@pytest.mark.trap("callbacks early or never")
 @pytest.mark.parametrize("order", list(itertools.permutations(WAY)), ids="-".join)
 async def test_any_order_with_the_answer_anywhere_gives_one_row(
     scene: Scene, order: tuple[str, ...]
@@ -112,6 +115,7 @@ async def test_only_the_open_attempt_moves_the_job(scene: Scene) -> None:
     ]
 
 
+@pytest.mark.defect("D-20")
 async def test_an_event_of_another_business_is_kept_and_applied_to_nobody(scene: Scene) -> None:
     run_id, attempt_id = await one_intent(scene)
     foreign = Scene(scene.database, business_id=new_id(BUSINESS), channel_id=scene.channel_id)
@@ -121,6 +125,8 @@ async def test_an_event_of_another_business_is_kept_and_applied_to_nobody(scene:
     assert await scene.rows("SELECT problem FROM call_events") == [("foreign_attempt",)]
 
 
+@pytest.mark.defect("D-58")
+@pytest.mark.trap("sweep to retryable")
 async def test_doubt_ends_unknown_at_its_horizon_and_a_late_fact_corrects_it(scene: Scene) -> None:
     run_id, attempt_id = await one_intent(scene)
     await record(

@@ -39,6 +39,7 @@ async def test_any_order_of_the_pieces_starts_the_same_run(
     assert await scene.value("SELECT count(*) FROM outbox WHERE name = 'run.started.v1'") == 1
 
 
+@pytest.mark.defect("D-55")
 async def test_duplicates_are_rejects_with_a_reason(scene: Scene) -> None:
     run_id = new_id(RUN)
     first, second = contacts_of([*addresses(3), addresses(1)[0]]), contacts_of(addresses(4))

@@ -55,6 +55,7 @@ def pairs(table: Mapping[str, str]) -> set[tuple[str, str]]:
     return {(one, two) for one, later in table.items() for two in later.split()}
 
 
+@pytest.mark.trap("pause overwritten")
 async def test_runs_move_as_the_protocol_says_and_in_no_other_way(scene: Scene) -> None:
     run_id = await scene.start_run(1)
     moved = set()

@@ -88,6 +88,7 @@ def test_how_a_job_goes_on(
     assert end_of_job(outcome, state=state, tries=tries, cap=cap, rules=rules) == expected
 
 
+@pytest.mark.trap("retry budgets that add up")
 @given(
     ends=st.lists(st.sampled_from(["busy", "no_answer", "machine", "failed"]), max_size=30),
     most=st.integers(0, 5),

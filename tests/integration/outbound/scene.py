@@ -20,6 +20,7 @@ from trunkline_common.contracts.api import (
     RunRequested,
 )
 from trunkline_common.contracts.envelope import Envelope, Event
+from trunkline_common.contracts.limits import NumberCaps
 from trunkline_common.db import Database, transaction
 from trunkline_common.ids import BUSINESS, CHANNEL, CONTACT, RUN, new_event_id, new_id
 from trunkline_common.sealing import Sealer
@@ -78,6 +79,8 @@ class Scene:
     per_second: float = 10_000.0
     concurrent: int = 1_000
     account: str = ACCOUNT
+    senders: tuple[str, ...] = ("+15005550006",)
+    per_number: NumberCaps | None = None
     sealer: Sealer = SEALER  # what the dispatcher opens credentials with
 
     async def hear(self, event: Event, *, business_id: str | None = None) -> None:
@@ -101,7 +104,8 @@ class Scene:
                 kind="voice" if self.kind == "voice" else "whatsapp",
                 version=version,
                 account=self.account,
-                senders=("+15005550006",),
+                senders=self.senders,
+                per_number=self.per_number,
                 key_id=key_id,
                 sealed=sealed,
                 per_second=self.per_second,

@@ -61,6 +61,11 @@ def account_scope(business_id: str, account: str) -> str:
     return f"{business_id}/{account}"
 
 
+def number_scope(scope: str, number: str) -> str:
+    """What is paced for one number of an account."""
+    return f"{scope}/{number}"
+
+
 def business_of(scope: str) -> str:
     """The business that a scope is of."""
     return scope.partition("/")[0]

@@ -9,6 +9,7 @@ from typing import Any
 from trunkline_api.store import channels as store
 from trunkline_api.store.channels import Channel
 from trunkline_common.contracts.api import ChannelChanged, ChannelKind
+from trunkline_common.contracts.limits import NumberCaps
 from trunkline_common.db import Database, outbox, transaction
 from trunkline_common.db.outbox import Fact
 from trunkline_common.ids import CHANNEL, new_id
@@ -25,6 +26,7 @@ class NewChannel:
     credentials: dict[str, str] = field(repr=False)
     per_second: float
     concurrent: int
+    per_number: dict[str, Any] | None = None
 
 
 async def create(
@@ -44,6 +46,7 @@ async def create(
             "sealed": sealed,
             "per_second": new.per_second,
             "concurrent": new.concurrent,
+            "per_number": new.per_number,
         }
         channel = await store.add(session, values)
         await outbox.add(session, _changed(channel, correlation_id))
@@ -95,5 +98,11 @@ def _changed(channel: Channel, correlation_id: str) -> Fact:
         per_second=channel.per_second,
         concurrent=channel.concurrent,
         enabled=channel.enabled,
+        per_number=_caps(channel),
     )
     return Fact(event, channel.business_id, correlation_id, sequence=channel.version)
+
+
+def _caps(channel: Channel) -> NumberCaps | None:
+    caps = channel.per_number
+    return None if caps is None else NumberCaps.model_validate(caps)

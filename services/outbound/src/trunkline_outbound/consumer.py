@@ -38,7 +38,7 @@ from trunkline_common.contracts.runs import RunContactsAdded, RunForecastRequest
 from trunkline_common.contracts.suppressions import ContactSuppressed, ContactUnsuppressed
 from trunkline_common.db import pace
 from trunkline_common.db.transaction import wake_after_commit
-from trunkline_common.ids import account_scope
+from trunkline_common.ids import account_scope, number_scope
 from trunkline_outbound import additions, controls, forecasting, notes, runs
 from trunkline_outbound.domain.calls import CallEvent
 from trunkline_outbound.heard import said_of_inbound
@@ -91,6 +91,9 @@ async def on_channel_changed(session: AsyncSession, envelope: Envelope[ChannelCh
         await limits.open_business(session, envelope.business_id)
         if event.kind == "voice":  # the pace of messages is messaging's
             await pace.set_pace(session, scope, event.per_second)
+            each = event.per_number.per_second if event.per_number else None
+            for number in sorted(event.senders):
+                await pace.set_pace(session, number_scope(scope, number), each)
         wake_after_commit(session, runs.WORK)  # it may have lifted a hold
 
 

@@ -171,7 +171,7 @@ class Dispatcher:
             intents = await self._admit(held, run)
             now = time.monotonic()
             for place, attempt in enumerate(intents.granted):
-                leaves_at = now + intents.first_in + place * intents.interval
+                leaves_at = now + intents.leaves_at(place)
                 departure = self._departure(attempt, run, intents, leaves_at)
                 flight = sending.create_task(self._fly(held, departure))
                 flights.add(flight)

@@ -14,6 +14,7 @@ from trunkline_common.db.transaction import name_commit
 from trunkline_common.ids import ATTEMPT, CALL, account_scope, new_id
 from trunkline_outbound.admitting import admit_picked, decision, rules_of
 from trunkline_outbound.domain.admission import grant
+from trunkline_outbound.pool import Pool, pool_of
 from trunkline_outbound.store import attempts, channels, claims, decisions, jobs, limits, runs
 from trunkline_outbound.store.attempts import IntentFrame, NewAttempt
 from trunkline_outbound.store.channels import Channel
@@ -47,6 +48,11 @@ class Intents:
     retry_in: float = 0.0
     until_rung: bool = False
     run: Run | None = None  # with the policy of now
+    leaves_in: Sequence[float] = ()  # seconds, for each, where numbers have a pace of their own
+
+    def leaves_at(self, place: int) -> float:
+        """When the granted one at this place may leave, in seconds from now."""
+        return self.leaves_in[place] if self.leaves_in else self.first_in + place * self.interval
 
 
 NO_ROOM = Intents(retry_in=NO_ROOM_DELAY, until_rung=True)
@@ -89,28 +95,54 @@ async def commit_intents(
             return Intents(drained=True)
         terms = await runs.terms(session, run.run_id)  # as they stand now: an edit counts at once
         run = replace(run, policy=terms.policy)
-        rules = rules_of(terms, channel)
-        admitted = await admit_picked(session, claim, run, rules, picked)
-        new = [_new_attempt(job, channel) for job in admitted]
+        admitted = await admit_picked(session, claim, run, rules_of(terms, channel), picked)
+        pool = pool_of(channel, terms.time_zone, picked[0].now)
+        new = await _new_attempts(session, channel, pool, admitted)
         draft.attempt_ids.extend(attempt.attempt_id for attempt in new)
         name_commit(session, "outbound.intents")
-        if run.channel == "voice":
-            granted = await _grant_calls(session, claim, run, channel, new, deadline)
-            return replace(granted, run=run)
-        return await _hand_over(session, claim, run, channel, new, deadline)
+        if admitted and not new:
+            return _no_number(pool)
+        granted = await _grant(session, claim, run, channel, new, deadline, pool=pool)
+        return replace(granted, run=run)
+
+
+async def _grant(
+    session: AsyncSession,
+    claim: Claim,
+    run: Run,
+    channel: Channel,
+    new: Sequence[NewAttempt],
+    deadline: float,
+    *,
+    pool: Pool | None,
+) -> Intents:
+    if run.channel == "voice":
+        return await _grant_calls(session, claim, run, channel, new, deadline, pool=pool)
+    return await _hand_over(session, claim, run, channel, new, deadline)
 
 
 def _known(room: int | None) -> tuple[int, ...]:
     return () if room is None else (room,)
 
 
-def _new_attempt(job: QueuedJob, channel: Channel) -> NewAttempt:
+async def _new_attempts(
+    session: AsyncSession, channel: Channel, pool: Pool | None, admitted: Sequence[QueuedJob]
+) -> list[NewAttempt]:
+    """An attempt for each job that a number of the channel has room for."""
+    if pool is None:
+        return [_new_attempt(j, channel.senders[j.seq % len(channel.senders)]) for j in admitted]
+    numbers = await pool.numbers(session, admitted)
+    paired = zip(admitted, numbers, strict=True)
+    return [_new_attempt(job, number) for job, number in paired if number is not None]
+
+
+def _new_attempt(job: QueuedJob, number: str) -> NewAttempt:
     return NewAttempt(
         attempt_id=new_id(ATTEMPT),
         call_id=new_id(CALL),
         seq=job.seq,
         contact_id=job.contact_id,
-        from_number=channel.senders[job.seq % len(channel.senders)],
+        from_number=number,
         to_number=job.address,
         traceparent=None,
     )
@@ -123,6 +155,8 @@ async def _grant_calls(
     channel: Channel,
     new: Sequence[NewAttempt],
     deadline: float,
+    *,
+    pool: Pool | None,
 ) -> Intents:
     """Reserve what a call needs, in the order of the locks: numbers, room, and pace last."""
     won = await attempts.open_sends(session, channel, new) if new else set()
@@ -130,14 +164,27 @@ async def _grant_calls(
     free = [a for a in new if a.attempt_id in won]
     room = await limits.lock_room(session, channel=channel, run_id=run.run_id)
     free_room = grant(len(free), *_known(room))
-    paced = await _reserve_pace(session, channel, run, free_room)
-    granted = [replace(a, traceparent=traceparent_for(run)) for a in free[: paced.count]]
-    await attempts.close_sends(session, [a.attempt_id for a in free[paced.count :]])
+    fit = free[:free_room] if pool is None else await pool.fitting(session, free[:free_room])
+    paced = await _reserve_pace(session, channel, run, len(fit))
+    granted = [replace(a, traceparent=traceparent_for(run)) for a in fit[: paced.count]]
+    kept = {a.attempt_id for a in granted}
+    await attempts.close_sends(session, [a.attempt_id for a in free if a.attempt_id not in kept])
+    if free_room > 0 and not fit:
+        return _no_number(pool)
     if not granted:
         return _nothing(free, free_room, paced)
     frame = _frame(claim, run, channel, "intent", deadline)
     await _write(session, claim, frame, granted, state="sending")
-    return Intents(granted, channel, paced.first_in, paced.interval, count=len(granted))
+    leaves_in = () if pool is None else await pool.spend(session, granted, paced)
+    own = Intents(granted, channel, paced.first_in, paced.interval, count=len(granted))
+    return replace(own, leaves_in=leaves_in)
+
+
+def _no_number(pool: Pool | None) -> Intents:
+    """No number of the pool may call now: until its pace allows, or until room is freed."""
+    if pool is None or pool.retry_in is None:
+        return NO_ROOM
+    return Intents(retry_in=pool.retry_in)
 
 
 def _nothing(free: Sequence[NewAttempt], room: int, paced: pace.Grant) -> Intents:

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from trunkline_common.db import Database, outbox, pace, transaction
 from trunkline_common.db.transaction import name_commit, wake_after_commit
+from trunkline_common.ids import number_scope
 from trunkline_outbound.acceptance import Acceptance, accept, accept_open
 from trunkline_outbound.domain.admission import back_off
 from trunkline_outbound.domain.classification import Result
@@ -137,8 +138,10 @@ async def _learn(session: AsyncSession, results: Sequence[tuple[Attempt, Result]
 
 
 async def _slow(session: AsyncSession, decided: Sequence[tuple[Attempt, Result]]) -> None:
-    """Lower the pace of accounts that were too fast. Pace is locked last."""
-    limited = {attempt.scope: 0.0 for attempt, result in decided if result.kind == "later"}
+    """Lower the pace of accounts and numbers that were too fast. Pace is locked last."""
+    late = [attempt for attempt, result in decided if result.kind == "later"]
+    numbers = {number_scope(attempt.scope, attempt.from_number): 0.0 for attempt in late}
+    limited = {attempt.scope: 0.0 for attempt in late} | numbers
     for account, per_second in (await pace.slow(session, limited)).items():
         log.warning("account.limited", extra={"account": account, "per_second": per_second})
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from trunkline_common.contracts.content import ContentVariable
 from trunkline_common.contracts.envelope import Event
-from trunkline_common.contracts.limits import AutoPause, ContactBudget
+from trunkline_common.contracts.limits import AutoPause, ContactBudget, NumberCaps
 
 ChannelKind = Literal["voice", "whatsapp"]
 
@@ -68,6 +68,7 @@ class ChannelChanged(Event):
     per_second: float = Field(default=1.0, description="requests per second the account allows")
     concurrent: int = Field(default=1000, description="calls in the air, or hand-overs, at most")
     enabled: bool = True
+    per_number: NumberCaps | None = None
 
 
 class RunContent(BaseModel):

@@ -25,3 +25,13 @@ class AutoPause(BaseModel):
     share: float
     minimum: int
     outcomes: tuple[str, ...]
+
+
+class NumberCaps(BaseModel):
+    """What each number of a channel may do at most: all of them the same, None without a limit."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    per_second: float | None = None
+    per_day: int | None = None
+    concurrent: int | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter
 from pydantic import Field, SecretStr, StringConstraints, model_validator
@@ -60,6 +60,16 @@ Credentials = VoiceCredentials | WhatsAppCredentials
 _CREDENTIALS: dict[str, type[Asked]] = {"voice": VoiceCredentials, "whatsapp": WhatsAppCredentials}
 
 
+class NumberCapsAsked(Asked):
+    """What each of the channel's numbers may do at most. Over a cap is later, never failed."""
+
+    per_second: float | None = Field(default=None, ge=0.001, le=1000, allow_inf_nan=False)
+    per_day: int | None = Field(
+        default=None, ge=1, le=1_000_000, description="requests admitted, on a day of the business"
+    )
+    concurrent: int | None = Field(default=None, ge=1, le=100_000, description="calls in the air")
+
+
 class ChannelAsked(Asked):
     """A provider account to add."""
 
@@ -69,6 +79,7 @@ class ChannelAsked(Asked):
     credentials: Credentials
     per_second: float = Field(default=1.0, ge=0.001, le=1000, allow_inf_nan=False)
     concurrent: int = Field(default=1000, ge=1, le=100_000)
+    per_number: NumberCapsAsked | None = Field(default=None, description="of a voice channel")
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> ChannelAsked:
@@ -89,6 +100,13 @@ class ChannelChangeAsked(Asked):
     per_second: float | None = Field(default=None, ge=0.001, le=1000, allow_inf_nan=False)
     concurrent: int | None = Field(default=None, ge=1, le=100_000)
     enabled: bool | None = None
+    per_number: NumberCapsAsked | None = Field(default=None, description="null lifts all of them")
+
+    def changes(self) -> dict[str, Any]:
+        changes = self.model_dump(exclude_none=True, exclude={"credentials", "per_number"})
+        if "per_number" in self.model_fields_set:
+            changes["per_number"] = self.per_number.model_dump() if self.per_number else None
+        return changes
 
 
 class ChannelTold(Told):
@@ -101,6 +119,7 @@ class ChannelTold(Told):
     per_second: float
     concurrent: int
     enabled: bool
+    per_number: dict[str, Any] | None
     version: int
     created_at: datetime
     updated_at: datetime
@@ -118,6 +137,7 @@ async def create_channel(
         credentials=asked.credentials.opened(),
         per_second=asked.per_second,
         concurrent=asked.concurrent,
+        per_number=asked.per_number.model_dump() if asked.per_number else None,
     )
     made = await channels.create(
         parts.database, parts.sealer, caller.business_id, wanted, correlation_id=correlation_id()
@@ -149,7 +169,7 @@ async def change_channel(
         parts.database,
         parts.sealer,
         held,
-        changes=asked.model_dump(exclude_none=True, exclude={"credentials"}),
+        changes=asked.changes(),
         credentials=asked.credentials.opened() if asked.credentials else None,
         correlation_id=correlation_id(),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -32,18 +33,19 @@ class Channel:
     created_at: datetime
     updated_at: datetime
     inbound: dict[str, Any] | None = None
+    per_number: dict[str, Any] | None = None
 
 
 _COLUMNS: Final = (
     "id, business_id, kind, account, senders, key_id, sealed, per_second, concurrent, enabled,"
-    " version, created_at, updated_at, inbound"
+    " version, created_at, updated_at, inbound, per_number"
 )
 _ADD: Final = text(
     f"""
 INSERT INTO channels (id, business_id, kind, account, senders, key_id, sealed, per_second,
-                      concurrent)
+                      concurrent, per_number)
 VALUES (:id, :business_id, :kind, :account, CAST(:senders AS text[]), :key_id, :sealed,
-        :per_second, :concurrent)
+        :per_second, :concurrent, CAST(:per_number AS jsonb))
 RETURNING {_COLUMNS}
 """  # noqa: S608
 )
@@ -65,6 +67,7 @@ _CHANGE: Final = text(
 UPDATE channels
    SET senders = CAST(:senders AS text[]), key_id = :key_id, sealed = :sealed,
        per_second = :per_second, concurrent = :concurrent, enabled = :enabled,
+       per_number = CAST(:per_number AS jsonb),
        version = version + 1, updated_at = clock_timestamp()
  WHERE business_id = :business_id AND id = :id
 RETURNING {_COLUMNS}
@@ -83,7 +86,9 @@ _CALLED_BACK: Final = text(f"SELECT {_COLUMNS} FROM channels WHERE id = :channel
 
 async def add(session: AsyncSession, values: Mapping[str, object]) -> Channel:
     """Add a channel at version 1; `values` holds every column without a default."""
-    return only(await session.execute(_ADD, values), Channel)
+    caps = values["per_number"]
+    kept = {**values, "per_number": None if caps is None else json.dumps(caps)}
+    return only(await session.execute(_ADD, kept), Channel)
 
 
 async def get(session: AsyncSession, business_id: str, channel_id: str) -> Channel | None:
@@ -117,6 +122,7 @@ async def change(session: AsyncSession, channel: Channel) -> Channel:
         "per_second": channel.per_second,
         "concurrent": channel.concurrent,
         "enabled": channel.enabled,
+        "per_number": None if channel.per_number is None else json.dumps(channel.per_number),
     }
     return only(await session.execute(_CHANGE, values), Channel)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -13,6 +14,7 @@ from trunkline_common.contracts.api import (
     BusinessSettingsChanged,
     ChannelChanged,
 )
+from trunkline_common.contracts.limits import NumberCaps
 from trunkline_common.db.driver import fetch
 from trunkline_common.ids import account_scope
 
@@ -43,14 +45,15 @@ RETURNING business_id
 _CHANNEL = text(
     """
 INSERT INTO channels (channel_id, business_id, kind, version, account, senders, key_id, sealed,
-                      per_second, concurrent, enabled, changed_at)
+                      per_second, concurrent, enabled, per_number, changed_at)
 VALUES (:channel_id, :business_id, :kind, :version, :account, CAST(:senders AS text[]), :key_id,
-        :sealed, :per_second, :concurrent, :enabled, clock_timestamp())
+        :sealed, :per_second, :concurrent, :enabled, CAST(:per_number AS jsonb),
+        clock_timestamp())
 ON CONFLICT (channel_id) DO UPDATE
    SET version = excluded.version, account = excluded.account, senders = excluded.senders,
        key_id = excluded.key_id, sealed = excluded.sealed, per_second = excluded.per_second,
        concurrent = excluded.concurrent, enabled = excluded.enabled,
-       held_until = '-infinity', changed_at = excluded.changed_at
+       per_number = excluded.per_number, held_until = '-infinity', changed_at = excluded.changed_at
  WHERE channels.version < excluded.version AND channels.business_id = excluded.business_id
 RETURNING channel_id
 """
@@ -58,8 +61,8 @@ RETURNING channel_id
 _GET = text(
     """
 SELECT channel_id, business_id, kind, version, account, senders, key_id, sealed, per_second,
-       concurrent, enabled, held_until > clock_timestamp() AS is_held,
-       held_until <> '-infinity' AS is_doubted
+       concurrent, enabled, CAST(per_number AS text) AS per_number,
+       held_until > clock_timestamp() AS is_held, held_until <> '-infinity' AS is_doubted
   FROM channels WHERE channel_id = :channel_id AND business_id = :business_id
 """
 )
@@ -120,6 +123,7 @@ class Channel:
     per_second: float
     concurrent: int
     enabled: bool
+    per_number: NumberCaps | None = None
     is_held: bool = False
     is_doubted: bool = False
 
@@ -162,7 +166,12 @@ async def change_settings(
 
 async def upsert_channel(session: AsyncSession, event: ChannelChanged, *, business_id: str) -> bool:
     """Keep the newest version of a channel; whether this one was newer."""
-    parameters = event.model_dump() | {"business_id": business_id, "senders": list(event.senders)}
+    caps = event.per_number
+    parameters = event.model_dump() | {
+        "business_id": business_id,
+        "senders": list(event.senders),
+        "per_number": None if caps is None else caps.model_dump_json(),
+    }
     return (await session.execute(_CHANNEL, parameters)).first() is not None
 
 
@@ -172,7 +181,14 @@ async def get_channel(
     """A channel of this business, or None."""
     parameters = {"channel_id": channel_id, "business_id": business_id}
     rows = await fetch(session, _GET, parameters)
-    return Channel(*rows[0]) if rows else None
+    if not rows:
+        return None
+    channel = Channel(*rows[0])
+    caps: object = channel.per_number
+    if caps is None:
+        return channel
+    known = json.loads(caps) if isinstance(caps, str) else caps
+    return replace(channel, per_number=NumberCaps.model_validate(known))
 
 
 async def is_known(session: AsyncSession, channel_id: str, *, business_id: str) -> bool:

@@ -30,8 +30,8 @@ EVERYWHERE = (
     *("runs", "cursors", "claims", "rejects", "audience_chunks", "audience_ends", "limits"),
     *("jobs", "attempts", "decisions", "calls", "call_events", "provider_calls", "pace"),
 )
-# What is there only while something is in the air, or has an end of its own.
-KEPT = {"slots", "open_sends", "touches", "audit_differences"}
+# What is there only while something is in the air, has an end of its own, or is of no run.
+KEPT = {"slots", "open_sends", "touches", "audit_differences", "legs"}
 
 
 async def test_months_are_made_ahead_and_only_once(scene: Scene) -> None:

@@ -16,7 +16,9 @@ from tests.integration.outbound.scene import Scene
 from tests.integration.outbound.test_claims import claim, expire, intend
 
 from trunkline_common.db import transaction
-from trunkline_outbound.store import claims, cohorts
+from trunkline_outbound.claims import next_claim
+from trunkline_outbound.store import claims, cohorts, runs
+from trunkline_outbound.store.claims import Lease
 
 pytestmark = pytest.mark.usefixtures("owner")
 
@@ -86,3 +88,33 @@ async def test_what_is_done_for_a_run_looks_into_its_month_only(
             elsewhere[sql] = names
     assert not elsewhere, elsewhere
     assert len(ours) > 15
+
+
+def read(plan: dict[str, Any]) -> int:
+    """The rows that a plan looked at, those that it left out included."""
+    rows = plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0)
+    below = sum(read(child) for child in plan.get("Plans", ()))
+    return int(rows) * int(plan["Actual Loops"]) + below if "Relation Name" in plan else below
+
+
+async def test_who_waits_for_another_day_is_not_looked_at(
+    scene: Scene, owner: asyncpg.Connection
+) -> None:
+    run_id = await scene.start_run(400)
+    await scene.rows(
+        "UPDATE jobs SET state = 'waiting', reason = 'out_of_window', due_at = CASE"
+        " WHEN seq <= 5 THEN clock_timestamp() ELSE 'infinity' END RETURNING 1"
+    )
+    await scene.rows("UPDATE cursors SET next_seq = total + 1 RETURNING 1")
+    with overheard(scene) as heard:
+        assert len((await intend(scene, await claim(scene, run_id, "w1"), "w1")).granted) == 5
+        assert await next_claim(scene.database, run_id, lease=Lease("w1", 30), wanted=9) is None
+        async with transaction(scene.database) as session:
+            assert await runs.live_runs(session) == []
+    asked = {sql: given for sql, given in heard if "due_at <=" in sql}
+    assert len(asked) == 3
+    await owner.execute("SET enable_seqscan = off")  # of so few rows it costs nothing
+    await owner.execute("ANALYZE jobs")
+    for sql, given in asked.items():
+        told = await owner.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", *given)
+        assert read(json.loads(told)[0]["Plan"]) < 50, told

@@ -18,26 +18,28 @@ VALUES (:run_id, :business_id, :kind, :first_seq, :last_seq, :owner,
 RETURNING claim_id, run_id, business_id, kind, first_seq, last_seq, token
 """
 )
+# The earliest are found by their time and locked by their numbers; who is still waiting then goes.
+# The statement's own clock is looked up in the index; one that may move meanwhile is compared with
+# every row that waits. Arrays and no joins: without statistics a join may read the whole run.
 _MARK_DUE = text(
     """
-WITH first AS (
-    SELECT seq FROM jobs
-     WHERE run_id = :run_id AND state = 'waiting' AND due_at <= clock_timestamp()
-     ORDER BY due_at, seq LIMIT :wanted
-), picked AS (
-    SELECT jobs.seq FROM jobs JOIN first USING (seq)
-     WHERE jobs.run_id = :run_id AND jobs.state = 'waiting'
-     ORDER BY jobs.seq FOR NO KEY UPDATE OF jobs
+WITH picked AS (
+    SELECT seq, state FROM jobs
+     WHERE run_id = :run_id AND seq = ANY (ARRAY(
+           SELECT seq FROM jobs
+            WHERE run_id = :run_id AND state = 'waiting' AND due_at <= statement_timestamp()
+            ORDER BY due_at, seq LIMIT :wanted))
+     ORDER BY seq FOR NO KEY UPDATE
 )
 UPDATE jobs SET state = 'queued', claim_id = :claim_id, due_at = NULL,
                 changed_at = clock_timestamp()
-  FROM picked WHERE jobs.run_id = :run_id AND jobs.seq = picked.seq
+ WHERE run_id = :run_id AND seq = ANY (ARRAY(SELECT seq FROM picked WHERE state = 'waiting'))
 """
 )
 _HAS_DUE = text(
     """
 SELECT EXISTS (SELECT FROM jobs WHERE run_id = :run_id AND state = 'waiting'
-                  AND due_at <= clock_timestamp())
+                  AND due_at <= statement_timestamp())
 """
 )
 _LOST = text(

@@ -14,7 +14,9 @@ from trunkline_outbound.domain.cohorts import Month
 
 PARTITIONED: Final = ("attempts", "decisions", "jobs")  # dropped in this order: jobs last
 # What is found by an attempt, and by a run: small tables with keys that are one in all months.
-OF_ATTEMPTS: Final = ("provider_calls", "call_events", "message_events", "surplus_calls", "calls")
+OF_ATTEMPTS: Final = (
+    *("provider_calls", "call_events", "call_notes", "message_events", "surplus_calls", "calls"),
+)
 OF_RUNS: Final = (
     "rejects",
     "claims",

@@ -106,7 +106,7 @@ WITH sent AS (
 )
 UPDATE jobs SET state = 'in_doubt', claim_id = NULL, reason = 'worker_lost',
        changed_at = clock_timestamp()
-  FROM sent WHERE jobs.run_id = :run_id AND jobs.seq = sent.seq
+ WHERE run_id = :run_id AND seq = ANY (ARRAY(SELECT seq FROM sent))
 RETURNING jobs.seq, jobs.open_attempt
 """
 )

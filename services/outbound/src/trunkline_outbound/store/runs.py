@@ -65,7 +65,7 @@ SELECT run.run_id, run.business_id, due.now OR EXISTS (
   LEFT JOIN businesses AS business ON business.business_id = run.business_id,
        LATERAL (SELECT EXISTS (SELECT FROM jobs
                                 WHERE jobs.run_id = run.run_id AND jobs.state = 'waiting'
-                                  AND jobs.due_at <= clock_timestamp()) AS now) AS due
+                                  AND jobs.due_at <= statement_timestamp()) AS now) AS due
  WHERE run.state = 'running'
    AND (cursor.next_seq <= cursor.total OR due.now
         OR EXISTS (SELECT FROM claims WHERE claims.run_id = run.run_id
@@ -104,21 +104,25 @@ RETURNING progress_version
 )
 _ADVANCE = text("UPDATE cursors SET next_seq = :next_seq WHERE run_id = :run_id")
 _GROW = text("UPDATE cursors SET total = :total WHERE run_id = :run_id")
+# Asked run by run, not joined: a join might look into every month.
 _COMPLETABLE = text(
     """
 SELECT run.run_id FROM runs AS run JOIN cursors AS cursor USING (run_id)
  WHERE run.state IN ('running', 'paused') AND cursor.next_seq > cursor.total
    AND NOT EXISTS (SELECT FROM claims WHERE claims.run_id = run.run_id
                       AND claims.closed_at IS NULL)
-   AND NOT EXISTS (SELECT FROM jobs WHERE jobs.run_id = run.run_id
-                      AND jobs.state IN ('waiting', 'sending', 'in_doubt', 'accepted'))
+   AND NOT (SELECT EXISTS (SELECT FROM jobs WHERE jobs.run_id = run.run_id
+                              AND jobs.state = 'waiting'))
+   AND NOT (SELECT EXISTS (SELECT FROM jobs WHERE jobs.run_id = run.run_id
+                              AND jobs.state IN ('sending', 'in_doubt', 'accepted')))
 """
 )
 _OPEN_WORK = text(
     """
 SELECT EXISTS (SELECT FROM claims WHERE run_id = :run_id AND closed_at IS NULL)
+    OR EXISTS (SELECT FROM jobs WHERE run_id = :run_id AND state = 'waiting')
     OR EXISTS (SELECT FROM jobs WHERE run_id = :run_id
-                  AND state IN ('waiting', 'sending', 'in_doubt', 'accepted'))
+                  AND state IN ('sending', 'in_doubt', 'accepted'))
 """
 )
 

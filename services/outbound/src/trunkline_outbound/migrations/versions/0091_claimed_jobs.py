@@ -5,13 +5,13 @@ statement names; who waits is found by time and number
 alone, in the order of claims, and no longer by state as well.
 
 Revision ID: 0091
-Revises: 0071
+Revises: 0062
 """
 
 from alembic import op
 
 revision = "0091"
-down_revision = "0071"
+down_revision = "0062"
 branch_labels = None
 depends_on = None
 

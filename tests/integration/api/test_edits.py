@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from tests.integration.api.test_projections import hear, run_of
 from trunkline_common.contracts import outbound
 from trunkline_common.db import Database
 from trunkline_common.outcomes import Refuse
+from trunkline_common.testing import facts as waiting
 
 SOON = datetime.now(UTC).replace(microsecond=0) + timedelta(days=1)
 
@@ -92,14 +94,25 @@ async def test_edits_add_up_and_the_later_shows_whichever_is_told_first(
 async def test_one_that_was_overtaken_is_a_conflict_of_its_own(
     tenant: Tenant, database: Database, run_id: str
 ) -> None:
-    pending = await edit(tenant, run_id, policy={"per_second": 2.5})
-    refused = outbound.RunControlRefused(
-        run_id=run_id, control_id=pending.json()["id"], control="edit", state="ready",
-        reason="superseded",
+    async with asyncio.TaskGroup() as group:
+        request = group.create_task(edit(tenant, run_id, policy={"per_second": 2.5}))
+
+        async def left() -> list[dict[str, Any]]:
+            return await said(tenant, database)
+
+        [wish] = await waiting.eventually(left)
+        refused = outbound.RunControlRefused(
+            run_id=run_id, control_id=wish["control_id"], control="edit", state="ready",
+            reason="superseded",
+        )  # fmt: skip
+        await hear(database, tenant.id, refused)
+    answer = request.result()
+    assert (answer.status_code, answer.json()["type"]) == (
+        409, "urn:trunkline:problem:control-superseded",
     )  # fmt: skip
-    await hear(database, tenant.id, refused)
-    told = (await tenant.get(f"/v1/runs/{run_id}/controls/{pending.json()['id']}")).json()
+    [told, _start] = (await tenant.get(f"/v1/runs/{run_id}/controls")).json()["data"]
     assert (told["state"], told["reason"]) == ("refused", "superseded")
+    assert await shown(tenant, run_id) == (None, None, at(SOON))
 
 
 async def test_numbers_grow_with_every_control(

@@ -124,3 +124,13 @@ async def test_a_leg_to_an_agent_has_a_parent_and_never_ends_its_job(scene: Scen
     await scene.report(attempt.attempt_id, PARENT, "completed", sequence_number=3, duration=9)
     await fold_calls(scene.database, batch=10)
     assert await scene.states(run_id) == {"done": 1}
+
+
+async def test_a_leg_of_an_inbound_call_has_it_for_a_parent(scene: Scene) -> None:
+    await report_inbound(scene, PARENT, "in-progress")
+    await report_inbound(scene, SID, "completed", parent_call_id=PARENT, duration=4)
+    await fold_legs(scene.database, batch=10)
+    rows = await scene.rows("SELECT direction, call_id FROM legs ORDER BY direction")
+    assert [direction for direction, _ in rows] == ["inbound", "outbound"]
+    ended = [body for name, body in await said(scene) if name == "call.leg_ended.v1"]
+    assert [body["parent_call_id"] for body in ended] == [rows[0][1]]

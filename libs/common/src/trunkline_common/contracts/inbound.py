@@ -13,7 +13,7 @@ from trunkline_common.contracts.outbound import CallOutcome
 
 
 class CallInboundReported(Event):
-    """Of api: a call to a number of the channel came, went on or ended; signature verified."""
+    """Of api: a call to a number of the channel, or a leg of one, came, went on or ended."""
 
     name: ClassVar[str] = "call.inbound_reported.v1"
     subject_field: ClassVar[str] = "provider_call_id"
@@ -22,7 +22,7 @@ class CallInboundReported(Event):
     account: str
     channel_id: str
     from_number: str | None = Field(description="as the provider has it; may be withheld")
-    to_number: str = Field(description="what was dialled: a sender of the channel, E.164")
+    to_number: str = Field(description="what was dialled: a sender of the channel; of a leg, not")
     status: str = Field(description="Twilio's CallStatus, verbatim")
     sequence_number: int | None = None
     duration: int | None = Field(default=None, description="seconds, with the final status")
@@ -30,6 +30,7 @@ class CallInboundReported(Event):
     error_code: str | None = None
     sip_code: str | None = None
     reported_at: datetime | None = None
+    parent_call_id: str | None = Field(default=None, description="of a leg: the provider's id")
 
 
 class _Leg(Event):

@@ -57,11 +57,12 @@ def stray_reason(form: Form, account: str, senders: frozenset[str]) -> str | Non
     """Why a call leads to nobody, though its signature is the channel's.
 
     One auth token may sign for several accounts and numbers: the number that was dialled says
-    whose call it is, and nothing else does.
+    whose call it is, and nothing else does. A leg to an agent shows that number as its caller.
     """
     if form.get("AccountSid", account) != account:
         return FOREIGN_ACCOUNT
-    return None if form.get("To", "") in senders else UNKNOWN_NUMBER
+    number = form.get("From" if form.get("ParentCallSid") else "To", "")
+    return None if number in senders else UNKNOWN_NUMBER
 
 
 def rejection() -> str:
@@ -115,5 +116,6 @@ def inbound_status(form: Form, channel_id: str, account: str, raw: str) -> Heard
         error_code=said(form, "ErrorCode"),
         sip_code=said(form, "SipResponseCode"),
         reported_at=time(form.get("Timestamp", "")),
+        parent_call_id=said(form, "ParentCallSid"),
     )
     return Heard(f"inbound:{sid}:{status}:{number}:{digest(raw)}", "inbound", raw, event)

@@ -119,9 +119,10 @@ async def answer_call(call: FromCaller, parts: ServiceParts) -> Response:
     return twiml(_speaker(call).opening())
 
 
+@router.post("/leg", status_code=204)
 @router.post("/status", status_code=204)
 async def report_status(call: FromCaller, parts: ServiceParts) -> None:
-    """It went on, or ended."""
+    """A call, or a leg to an agent that it opened, went on or ended."""
     if call.stray:
         await _put_aside(call, parts)
     else:

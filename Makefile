@@ -60,10 +60,12 @@ lint types unit architecture contracts models integration e2e: $(STAMP) ## One s
 	@$(RUN) -m trunkline_dev test $@
 
 JOBS ?= 4000
-bench: $(STAMP) ## How fast dispatch is, beside a bare loop (JOBS=20000: as in docs/benchmarks.md)
+WHAT ?= dispatch
+BENCH_dispatch = --jobs $(JOBS) --repeat 2
+bench: $(STAMP) ## How fast dispatch is, beside a bare loop (JOBS=20000: as in docs/benchmarks.md), or WHAT=claims, WHAT=audience
 	@$(RUN) -m trunkline_dev servers start --instance bench
 	@eval "$$($(RUN) -m trunkline_dev servers env --instance bench)" && \
-		$(RUN) -m tests.benchmarks.dispatch --jobs $(JOBS) --repeat 2; \
+		$(RUN) -m tests.benchmarks.$(WHAT) $(BENCH_$(WHAT)); \
 		status=$$?; $(RUN) -m trunkline_dev servers stop --instance bench; exit $$status
 
 migrate: $(STAMP) ## Bring the databases of the running stack up to date

@@ -40,7 +40,8 @@ POLICIES: Final[list[dict[str, Any]]] = [
 ]
 # Seconds: within a send deadline; a lease; a grace; a horizon of doubt; one of calls.
 SPANS: Final = (6.0, 6.0, 31.0, 31.0, 140.0, 700.0, 2_500.0)
-FITTING: Final = {"resume": "paused", "cancel": "paused"}
+FITTING: Final = {"resume": "paused"}
+LIVE: Final = frozenset({"running", "paused"})
 ENDS: Final = tuple(WAYS)
 MOST_RUNS: Final = 4
 ROUNDS: Final = 40  # of everybody's work, with two minutes after each
@@ -283,7 +284,7 @@ MOVES: Final[dict[str, tuple[int, Can, Move]]] = {
     "start run": (1, lambda game: len(game.runs) < MOST_RUNS, Game.start_run),
     "pause": (1, _is_there("running"), _control("pause")),
     "resume": (4, _is_there("paused"), _control("resume")),
-    "cancel": (1, _is_there("paused"), _control("cancel")),
+    "cancel": (1, lambda game: game.watch.seen.keys() & LIVE, _control("cancel")),
     "hang up": (1, _is_alive, _control("hang up")),
     "edit": (1, _is_there("running"), Game.edit),
     "opt out": (1, _is_there("work"), Game.opt_out),

@@ -104,6 +104,19 @@ async def test_a_start_tells_who_lacks_a_variable_and_starts_nothing(
     assert not await feeds.feed_next(database)
 
 
+async def test_nobody_is_added_who_lacks_a_variable(tenant: Tenant, database: Database) -> None:
+    await contact(tenant, "0171 1234561", first_name="Ada")
+    drafted = await tenant.draft(await tenant.voice_channel(), {"all": True}, content=GREETING)
+    run = drafted.json()["id"]
+    assert (await tenant.post(f"/v1/runs/{run}/start")).status_code == 202
+    nameless = await contact(tenant, "0171 1234562")
+    refused = await tenant.post(f"/v1/runs/{run}/contacts", {"contact_ids": [nameless]})
+    assert (refused.status_code, refused.json()["type"]) == (422, TYPE + "missing-variables")
+    assert [one["contact_id"] for one in refused.json()["errors"]] == [nameless]
+    controls = (await tenant.get(f"/v1/runs/{run}/controls")).json()["data"]
+    assert [one["control"] for one in controls] == ["start"]
+
+
 async def test_a_list_of_those_who_lack_is_bounded_and_counted(tenant: Tenant) -> None:
     rows = "".join(f"+4917112340{at:02},{'Ada' if at < 10 else ''}\n" for at in range(100))
     more = "".join(f"+4917112341{at:02},\n" for at in range(40))

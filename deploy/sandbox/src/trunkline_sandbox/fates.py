@@ -1,5 +1,6 @@
 """How a call or a message will go: a pure function of the seed, the address and the attempt."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -35,6 +36,10 @@ MAGIC_MESSAGES: Mapping[str, Journey] = MappingProxyType(
     {"00001": "read", "00002": "delivered", "00003": "sent", "00004": "failed"}
 )
 
+# Who answers and presses a key, the last digit, at whatever asks for keys.
+PRESSES = re.compile(r"9100([0-9])$")
+PATIENT_SECONDS = 600.0
+
 SIP_FAILURES = (404, 480, 484, 503, 603)
 PROVIDER_RING_LIMIT = 600.0
 
@@ -47,6 +52,7 @@ class CallFate:
     ring_seconds: float
     talk_seconds: float
     sip_code: int
+    keys: str = ""
 
     @property
     def picks_up(self) -> bool:
@@ -66,7 +72,8 @@ def call_fate(
 ) -> CallFate:
     """The fate of the `nth` accepted call (from 0) to an address."""
     dice = _dice(f"call:{seed}:{to}:{nth}")
-    outcome = MAGIC_CALLS.get(to[-5:]) or _pick(mix, dice[0])
+    presses = PRESSES.search(to)
+    outcome = "answered" if presses else MAGIC_CALLS.get(to[-5:]) or _pick(mix, dice[0])
     ring = 3.0 + 22.0 * dice[1]
     if outcome == "busy":
         ring = 1.0 + 3.0 * dice[1]
@@ -75,8 +82,9 @@ def call_fate(
     return CallFate(
         outcome=outcome,
         ring_seconds=ring,
-        talk_seconds=5.0 + 55.0 * dice[2],
+        talk_seconds=PATIENT_SECONDS if presses else 5.0 + 55.0 * dice[2],
         sip_code=SIP_FAILURES[int(dice[3] * len(SIP_FAILURES))],
+        keys=presses.group(1) if presses else "",
     )
 
 

@@ -29,6 +29,7 @@ MESSAGE: Final = "msg"
 RECORDING: Final = "rec"
 CONTROL: Final = "ctl"
 SUPPRESSION: Final = "sup"
+MEDIA: Final = "med"
 
 
 def new_id(prefix: str) -> str:

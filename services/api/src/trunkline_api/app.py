@@ -14,6 +14,7 @@ from trunkline_api import additions, callbacks, feeds, forecasts, reruns
 from trunkline_api.accounts import Accounts
 from trunkline_api.callbacks import Ear
 from trunkline_api.consumer import HANDLERS
+from trunkline_api.domain.media import MOST_BYTES
 from trunkline_api.gateways.forecasts import DraftCounter
 from trunkline_api.gateways.outbound import OutboundLog
 from trunkline_api.gateways.outcomes import OutcomeReader
@@ -78,7 +79,10 @@ def application(built: Parts) -> FastAPI:
     app = create_app(
         "Trunkline api",
         routers(),
-        body_limits={"/v1/imports": built.upload_max_bytes + _FORM_BYTES},
+        body_limits={
+            "/v1/imports": built.upload_max_bytes + _FORM_BYTES,
+            "/v1/media": MOST_BYTES,
+        },
     )
     app.state.parts = built
     return app

@@ -9,8 +9,8 @@ from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from trunkline_api import errors
-from trunkline_api.domain.steps import Dialogue, required_of, texts_of, undeclared_in
-from trunkline_api.store import audiences
+from trunkline_api.domain.steps import Dialogue, media_of, required_of, texts_of, undeclared_in
+from trunkline_api.store import audiences, media
 from trunkline_api.store.runs import Run
 from trunkline_common.contracts.api import RunContent
 from trunkline_common.http import Problem
@@ -34,6 +34,18 @@ def kept_form(content: Dialogue) -> dict[str, Any]:
         raise errors.undeclared_variables(undeclared)
     empty = set() if content.variables else {"variables"}
     return content.model_dump(mode="json", exclude_none=True, exclude=empty)
+
+
+async def check_files(session: AsyncSession, business_id: str, kept: Mapping[str, Any]) -> None:
+    """Every file that is played is the business's own, or the run is refused."""
+    played = list(media_of(read(kept)))
+    if not played:
+        return
+    known = await media.known_of(session, business_id, [media_id for _, media_id in played])
+    foreign = [place for place, media_id in played if media_id not in known]
+    if foreign:
+        pointers = [f"#/content/{place}" for place in foreign]
+        raise errors.invalid_at(pointers, "there is no such file")
 
 
 def unsaid(channel: str, content: Dialogue) -> str | None:

@@ -129,6 +129,7 @@ async def _add(session: AsyncSession, parent: Run, build: Build, wish: Wish) -> 
     lacking = contents.unsaid(parent.channel, contents.read(wish.content or parent.content))
     if lacking is not None:
         raise errors.invalid("#/content", lacking)
+    await contents.check_files(session, parent.business_id, wish.content or {})
     new = NewRun(
         id=build.run_id,
         business_id=parent.business_id,

@@ -57,6 +57,7 @@ async def create(database: Database, business_id: str, draft: Draft, *, correlat
             raise errors.invalid("#/channel_id", "there is no such channel")
         if channel.kind != draft.channel:
             raise errors.invalid("#/channel_id", f"this channel is for {channel.kind}")
+        await contents.check_files(session, business_id, draft.content)
         list_id = await audience_list(session, business_id, run_id, draft.audience)
         new = NewRun(
             id=run_id,

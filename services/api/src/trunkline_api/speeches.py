@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlencode
@@ -21,10 +21,14 @@ CARRIED: Final = ("cid", "tp", "contact", "proof")
 
 @dataclass(frozen=True, slots=True)
 class CallLinks:
-    """Addresses below the one that was called: `base` has our token, `query` says who and why."""
+    """Addresses below the one that was called: `base` has our token, `query` says who and why.
+
+    `file` is where a file of the business is.
+    """
 
     base: str
     query: Mapping[str, str]
+    file: Callable[[str], str]
 
     def digits(self, step: int, turn: int) -> str:
         """See `speech.Links`."""
@@ -40,7 +44,7 @@ class CallLinks:
 
     def media(self, media_id: str) -> str:
         """See `speech.Links`."""
-        return f"{self.base}/{media_id}"
+        return self.file(media_id)
 
     def _link(self, about: str, more: Mapping[str, str]) -> str:
         carried = {name: self.query[name] for name in CARRIED if name in self.query}

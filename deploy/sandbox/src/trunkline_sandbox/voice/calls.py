@@ -55,6 +55,7 @@ class Call:
     duration: int | None = None
     answered_by: str | None = None
     sip_code: int | None = None
+    talked: float = 0.0
     events_said: int = 0
     first_callback: asyncio.Event = field(default_factory=asyncio.Event)
 

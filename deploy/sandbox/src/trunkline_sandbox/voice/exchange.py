@@ -15,6 +15,7 @@ from trunkline_sandbox.tally import Tally
 from trunkline_sandbox.voice.accounts import Account, Accounts
 from trunkline_sandbox.voice.archive import Archive
 from trunkline_sandbox.voice.calls import Call, CallStatus
+from trunkline_sandbox.voice.hearing import Heard, answer_of, answered_by
 from trunkline_sandbox.voice.herald import Herald
 from trunkline_sandbox.voice.line import Line
 from trunkline_sandbox.voice.orders import CallOrder
@@ -192,7 +193,7 @@ class Exchange:
         at = self._tempo.now()
         call.status = "in-progress"
         if call.order.machine_detection:
-            call.answered_by = _answered_by(call)
+            call.answered_by = answered_by(call)
         self._herald.call_moved(call, "answered", "in-progress", at)
         if call.order.record:
             self._record(call, "OutboundAPI")
@@ -202,24 +203,28 @@ class Exchange:
             self._courier.submit(f"{call.sid}:script", partial(self._fetch_script, call))
 
     async def _fetch_script(self, call: Call) -> None:
-        sources = [(call.order.url, call.order.method)]
-        if call.order.fallback_url:
-            sources.append((call.order.fallback_url, call.order.fallback_method))
+        order = call.order
+        sources = ((order.url, order.method), (order.fallback_url, order.fallback_method))
         for url, method in sources:
-            account = self._accounts.get(call.account_sid)
-            if account is None or call.over:
+            if url and await self._ask_customer(call, url, method):
                 return
-            parameters = call_parameters(call, call.status)
-            letter = signed_letter(account, url, method, parameters)
-            reply = await self._courier.send(letter)
-            self._herald.note(
-                call, "twiml_fetch", url=url, status=reply.status, problem=reply.problem
-            )
-            if reply.fine:
-                self._perform(call, reply.text)
-                return
-            self._herald.note(call, "call_error", error_code=ERROR_FETCH, url=url)
         self._apologise(call)
+
+    async def _ask_customer(self, call: Call, url: str, method: str, **more: str) -> bool:
+        """Ask what the call does next, and do it; whether that is settled."""
+        account = self._accounts.get(call.account_sid)
+        if account is None or call.over:
+            return True
+        parameters = {**call_parameters(call, call.status), **more}
+        reply = await self._courier.send(signed_letter(account, url, method, parameters))
+        self._herald.note(
+            call, "twiml_fetch", url=url, status=reply.status, problem=reply.problem, **more
+        )
+        if reply.fine:
+            self._perform(call, reply.text)
+        else:
+            self._herald.note(call, "call_error", error_code=ERROR_FETCH, url=url)
+        return reply.fine
 
     def _perform(self, call: Call, document: str) -> None:
         try:
@@ -234,11 +239,24 @@ class Exchange:
                 return
             call.status = "in-progress"
             self._herald.call_moved(call, "answered", "in-progress", self._tempo.now())
+        if call.answered_by is not None or script.question is not None or call.talked:
+            self._herald.note(call, "spoken", text=script.spoken, answered_by=call.answered_by)
         if script.records and not call.order.record and not call.over:
             self._record_message(call, script)
-        limit = min(call.fate.talk_seconds, float(call.order.time_limit))
-        seconds = min(script.seconds, limit)
-        self._later(seconds, partial(self._end, call, "completed", math.ceil(seconds)))
+        patience = min(call.fate.talk_seconds, float(call.order.time_limit)) - call.talked
+        heard = answer_of(call, script.question, patience)
+        if heard is not None:
+            call.talked += heard.seconds
+            told = partial(self._tell_keys, call, heard)
+            self._later(heard.seconds, partial(self._courier.submit, f"{call.sid}:script", told))
+            return
+        seconds = max(0.0, min(script.seconds, patience))
+        total = math.ceil(call.talked + seconds)
+        self._later(seconds, partial(self._end, call, "completed", total))
+
+    async def _tell_keys(self, call: Call, heard: Heard) -> None:
+        if not await self._ask_customer(call, heard.action, heard.method, **heard.pressed):
+            self._apologise(call)
 
     def _apologise(self, call: Call) -> None:
         """Without a usable document Twilio says that an error has occurred, and hangs up."""
@@ -279,13 +297,3 @@ class Exchange:
         recording.status = "completed"
         recording.updated = self._tempo.now()
         self._herald.recording_moved(recording, call)
-
-
-def _answered_by(call: Call) -> str:
-    if call.fate.outcome != "machine":
-        return "human"
-    return (
-        "machine_end_beep"
-        if call.order.machine_detection == "DetectMessageEnd"
-        else ("machine_start")
-    )

@@ -18,10 +18,23 @@ class UnusableScriptError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Question:
+    """Where a document asks for keys: the seconds until its prompt is over, and who is told."""
+
+    seconds: float
+    timeout: float
+    action: str
+    method: str
+    digits: int
+    tells_silence: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Script:
     """What a document comes to: the seconds it lasts, what it says, whether it records.
 
     `rejects`: it begins with a Reject, and a call that has not been answered is not; why.
+    `question` is its first, if the customer wants to hear of it.
     """
 
     seconds: float
@@ -30,6 +43,7 @@ class Script:
     recording_callback: str
     recording_callback_method: str
     rejects: str = ""
+    question: Question | None = None
 
 
 def read_script(document: str) -> Script:
@@ -50,6 +64,7 @@ def read_script(document: str) -> Script:
         recording_callback=_attribute(record, "recordingStatusCallback"),
         recording_callback_method=_attribute(record, "recordingStatusCallbackMethod") or "POST",
         rejects=_rejection(root),
+        question=_question(root),
     )
 
 
@@ -58,6 +73,25 @@ def _rejection(root: ET.Element) -> str:
     if first is None or first.tag != "Reject":
         return ""
     return first.get("reason", "rejected")
+
+
+def _question(root: ET.Element) -> Question | None:
+    """Twilio comes to nothing after a question that was answered."""
+    seconds = 0.0
+    for verb in root:
+        if verb.tag in ("Hangup", "Reject"):
+            return None
+        if verb.tag == "Gather" and verb.get("action"):
+            return Question(
+                seconds=seconds + _length(verb),
+                timeout=_figure(verb, "timeout", GATHER_SECONDS),
+                action=verb.get("action", ""),
+                method=verb.get("method", "POST").upper(),
+                digits=int(_figure(verb, "numDigits", 1.0)),
+                tells_silence=verb.get("actionOnEmptyResult", "").lower() == "true",
+            )
+        seconds += _verb_seconds(verb)
+    return None
 
 
 def _length(parent: ET.Element) -> float:

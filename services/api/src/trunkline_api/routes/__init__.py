@@ -21,6 +21,7 @@ from trunkline_api.routes import (
     imports,
     inbound,
     keys,
+    media,
     messages,
     meta,
     reruns,
@@ -37,7 +38,7 @@ def routers() -> list[APIRouter]:
     """All routes: the public API under /v1, the providers' callbacks, and the documentation."""
 
     public = APIRouter(prefix="/v1", responses=PROBLEMS)
-    nouns = (businesses, keys, channels, answering, audits, contacts, suppressions, imports)
+    nouns = (businesses, keys, channels, answering, audits, contacts, suppressions, imports, media)
     of_runs = (runs, turns, additions, checks, controls, forecasts, reruns, events, decisions)
     for noun in (*nouns, *of_runs, calls, messages):
         public.include_router(noun.router)
@@ -46,4 +47,4 @@ def routers() -> list[APIRouter]:
     callbacks.include_router(speech.router)
     callbacks.include_router(inbound.router)
     callbacks.include_router(meta.router)
-    return [public, callbacks, docs.router]
+    return [public, callbacks, media.files, docs.router]

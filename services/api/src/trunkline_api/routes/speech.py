@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from trunkline_api import errors, responses, speeches
+from trunkline_api import errors, media, responses, speeches
+from trunkline_api.domain.media import expiry
 from trunkline_api.domain.provider_facts import call_leg, connection_end, twiml_fetch
 from trunkline_api.domain.responses import Response as Answer
 from trunkline_api.domain.responses import heard_of, pressed_in
@@ -27,13 +30,15 @@ async def called(request: Request, callback: FromTwilio, parts: ServiceParts) ->
     query = dict(request.query_params)
     base = signed_url(parts.public_url, request).partition("?")[0].rpartition("/")[0]
     secret, attempt_id = parts.callback_secret, callback.place.attempt_id
+    ours = (parts.public_url, secret, callback.account.business_id)
+    expires = expiry(datetime.now(UTC))
     return Called(
         account=callback.account,
         run_id=callback.run_id,
         attempt_id=attempt_id,
         contact_id=proved_contact(secret, attempt_id, query),
         caller_id=callback.form.get("From", ""),
-        links=CallLinks(base, query),
+        links=CallLinks(base, query, partial(media.address, *ours, expires=expires)),
     )
 
 

@@ -60,9 +60,12 @@ lint types unit architecture contracts models integration e2e: $(STAMP) ## One s
 	@$(RUN) -m trunkline_dev test $@
 
 JOBS ?= 4000
+IN_FLIGHT ?= 100
+REPEAT ?= 2
+WORKERS ?= 1
 WHAT ?= dispatch
-BENCH_dispatch = --jobs $(JOBS) --repeat 2
-bench: $(STAMP) ## How fast dispatch is, beside a bare loop (JOBS=20000: as in docs/benchmarks.md), or WHAT=claims, WHAT=audience
+BENCH_dispatch = --jobs $(JOBS) --in-flight $(IN_FLIGHT) --repeat $(REPEAT) --workers $(WORKERS)
+bench: $(STAMP) ## How fast dispatch is, beside a bare loop (JOBS, IN_FLIGHT, REPEAT, WORKERS), or WHAT=claims, WHAT=audience
 	@$(RUN) -m trunkline_dev servers start --instance bench
 	@eval "$$($(RUN) -m trunkline_dev servers env --instance bench)" && \
 		$(RUN) -m tests.benchmarks.$(WHAT) $(BENCH_$(WHAT)); \

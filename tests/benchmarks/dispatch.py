@@ -37,6 +37,7 @@ SELECT EXISTS (SELECT FROM outbound.cursors WHERE run_id = $1 AND next_seq <= to
     OR EXISTS (SELECT FROM outbound.claims WHERE run_id = $1 AND closed_at IS NULL)
 """
 _STATES = "SELECT state, count(*) FROM outbound.jobs WHERE run_id = $1 GROUP BY 1"
+_REQUESTS = "SELECT count(*) FROM outbound.attempts WHERE run_id = $1"
 _UNSENT = "SELECT EXISTS (SELECT FROM outbound.outbox WHERE sent_at IS NULL)"
 _DRAINED = """
 SELECT extract(epoch FROM (SELECT max(sent_at) FROM outbound.outbox) -
@@ -109,6 +110,9 @@ async def _dispatched(connection: Any, workers: list[int], options: argparse.Nam
     states = {row["state"]: row["count"] for row in await connection.fetch(_STATES, run_id)}
     if states != {"accepted": options.jobs}:
         raise SystemExit(f"benchmarks: not every job was accepted: {states}")
+    requests = await connection.fetchval(_REQUESTS, run_id)
+    if requests != options.jobs:
+        raise SystemExit(f"benchmarks: {requests} requests for {options.jobs} jobs")
 
     async def drained() -> bool:
         return not await connection.fetchval(_UNSENT)

@@ -270,6 +270,8 @@ SERVICE: Final = Service(
         Process("reconcile", "fold callbacks, complete runs, sweep", reconcile),
         Process("schedule", "tell progress, audit, prune", schedule, scheduler=True),
     ),
+    # Protocol 4.2: a plan for good, made while a table was small, reads whole runs later.
+    database_settings={"plan_cache_mode": "force_custom_plan"},
     routes=application,
     commands=(
         Command("audit", "compare a day's calls with the provider's", audit, audit_arguments),

@@ -126,7 +126,10 @@ async def _runtime(
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     application = f"trunkline_{service.name}:{telemetry.process}"
     async with open_database(
-        settings.database_url, application=application, pool_size=settings.pool_size
+        settings.database_url,
+        application=application,
+        pool_size=settings.pool_size,
+        settings=service.database_settings,
     ) as database:
         yield Runtime(
             service.name, settings, database, settings.broker_url, stop, telemetry, health

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Generic, Literal
 
 from fastapi import APIRouter, FastAPI
@@ -67,7 +67,8 @@ class Service(Generic[S]):
     """A service: its settings, processes, routes, commands and the package of its migrations.
 
     `routes` gives routers, or a whole application made by `create_app` (health is added to it).
-    They are answered where the process `serve` runs.
+    They are answered where the process `serve` runs. `database_settings` are PostgreSQL's, for
+    every connection of the service.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Service(Generic[S]):
     settings: type[S]
     processes: tuple[Process[S], ...]
     migrations: str
+    database_settings: Mapping[str, str] = field(default_factory=dict)
     routes: Callable[[Runtime[S]], Sequence[APIRouter] | FastAPI] | None = None
     commands: tuple[Command[S], ...] = ()
 

@@ -13,38 +13,38 @@ from trunkline_outbound.domain.states import ATTEMPT_NEXT, JOB_NEXT, before
 from trunkline_outbound.store.attempts import Attempt
 from trunkline_outbound.store.jobs import LockedJob
 
-# The jobs are locked before the first attempt is looked for again: a one-time condition is asked
-# first, and to count the jobs takes all of them. What is read of either is as of its lock.
+# Each row is looked up by its key in a lateral query, so no plan, whenever it was made, reads more
+# of a run than what was asked for. The jobs are locked before the first attempt is looked for: a
+# one-time condition is asked first, and to count the jobs takes all of them. What is read of
+# either is as of its lock.
 _LOCK = text(
     """
 WITH asked AS MATERIALIZED (
-    SELECT attempts.run_id, attempts.seq, attempts.attempt_id
-      FROM attempts
-      JOIN unnest(CAST(:runs AS text[]), CAST(:attempts AS text[])) AS given (run_id, attempt_id)
-        ON attempts.run_id = given.run_id AND attempts.attempt_id = given.attempt_id
-     WHERE attempts.run_id = ANY (CAST(:distinct_runs AS text[]))
+    SELECT known.* FROM unnest(CAST(:runs AS text[]), CAST(:attempts AS text[]))
+                        AS given (run_id, attempt_id)
+     CROSS JOIN LATERAL (
+           SELECT run_id, seq, attempt_id FROM attempts
+            WHERE attempts.run_id = given.run_id AND attempts.attempt_id = given.attempt_id
+           OFFSET 0) AS known
 ), job AS MATERIALIZED (
-    SELECT jobs.run_id, jobs.seq, jobs.state, jobs.open_attempt, jobs.attempts, jobs.misses,
-           jobs.outcome
-      FROM jobs JOIN (SELECT DISTINCT run_id, seq FROM asked) AS of_asked
-        ON jobs.run_id = of_asked.run_id AND jobs.seq = of_asked.seq
-     WHERE jobs.run_id = ANY (CAST(:distinct_runs AS text[]))
-     ORDER BY jobs.run_id, jobs.seq FOR NO KEY UPDATE OF jobs
+    SELECT job.* FROM (SELECT DISTINCT run_id, seq FROM asked ORDER BY run_id, seq) AS of_asked
+     CROSS JOIN LATERAL (
+           SELECT run_id, seq, state, open_attempt, attempts, misses, outcome FROM jobs
+            WHERE jobs.run_id = of_asked.run_id AND jobs.seq = of_asked.seq
+              FOR NO KEY UPDATE) AS job
 )
-SELECT one.attempt_id, one.call_id, one.business_id, one.run_id, one.seq, one.contact_id,
-       one.channel_id, one.account, one.from_number, one.to_number, one.state,
-       one.correlation_id, one.traceparent,
-       job.state, job.open_attempt, job.attempts, job.misses, job.outcome,
+SELECT one.*, job.state, job.open_attempt, job.attempts, job.misses, job.outcome,
        EXISTS (SELECT FROM attempts AS other
-                WHERE other.run_id = ANY (CAST(:distinct_runs AS text[]))
-                  AND other.run_id = one.run_id AND other.seq = one.seq
+                WHERE other.run_id = one.run_id AND other.seq = one.seq
                   AND other.attempt_id <> one.attempt_id)
-  FROM asked
-  JOIN attempts AS one ON one.run_id = asked.run_id AND one.attempt_id = asked.attempt_id
-  JOIN job ON job.run_id = asked.run_id AND job.seq = asked.seq
- WHERE (SELECT count(*) FROM job) > 0
-   AND one.run_id = ANY (CAST(:distinct_runs AS text[]))
- ORDER BY one.attempt_id FOR NO KEY UPDATE OF one
+  FROM (SELECT run_id, attempt_id FROM asked WHERE (SELECT count(*) FROM job) > 0
+         ORDER BY attempt_id) AS in_order
+ CROSS JOIN LATERAL (
+       SELECT attempt_id, call_id, business_id, run_id, seq, contact_id, channel_id, account,
+              from_number, to_number, state, correlation_id, traceparent FROM attempts
+        WHERE attempts.run_id = in_order.run_id AND attempts.attempt_id = in_order.attempt_id
+          FOR NO KEY UPDATE) AS one
+  JOIN job ON job.run_id = one.run_id AND job.seq = one.seq
 """
 )
 # All of it is locked by now but the numbers in `open_sends`, the calls in `provider_calls`, and
@@ -63,10 +63,12 @@ WITH news AS MATERIALIZED (
            resolved_by = :said_by, resolved_at = clock_timestamp()
       FROM news
      WHERE attempts.run_id = ANY (CAST(:distinct_runs AS text[]))
+       AND attempts.attempt_id = ANY (CAST(:attempts AS text[]))
+       AND attempts.seq = ANY (CAST(:seqs AS bigint[]))
        AND attempts.run_id = news.run_id AND attempts.attempt_id = news.attempt_id
        AND attempts.state = ANY (CAST(:attempt_befores AS text[]))
 ), closed AS (
-    DELETE FROM open_sends USING news WHERE open_sends.attempt_id = news.attempt_id
+    DELETE FROM open_sends WHERE attempt_id = ANY (CAST(:attempts AS text[]))
 ), bound AS (
     INSERT INTO provider_calls (account, provider_id, attempt_id, business_id)
     SELECT account, provider_id, attempt_id, business_id FROM news
@@ -88,6 +90,7 @@ WITH news AS MATERIALIZED (
            reason = 'accepted', changed_at = clock_timestamp(), misses = 0
       FROM news JOIN bound USING (attempt_id)
      WHERE jobs.run_id = ANY (CAST(:distinct_runs AS text[]))
+       AND jobs.seq = ANY (CAST(:seqs AS bigint[]))
        AND jobs.run_id = news.run_id AND jobs.seq = news.seq
        AND jobs.open_attempt = news.attempt_id
        AND jobs.state = ANY (CAST(:job_befores AS text[]))
@@ -123,10 +126,13 @@ class Answered:
 
 
 async def lock(session: AsyncSession, asked: Sequence[tuple[str, str]]) -> dict[str, Answered]:
-    """Lock the jobs of these attempts (run, attempt) and then the attempts, each in order."""
+    """Lock the jobs of these attempts (run, attempt) and then the attempts, each in order.
+
+    An attempt that is asked for twice is found once.
+    """
+    asked = sorted(set(asked))
     parameters = {
         "runs": [run_id for run_id, _ in asked],
-        "distinct_runs": sorted({run_id for run_id, _ in asked}),
         "attempts": [attempt_id for _, attempt_id in asked],
     }
     found = {}

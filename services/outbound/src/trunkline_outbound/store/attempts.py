@@ -72,6 +72,7 @@ UPDATE attempts SET state = 'accepted', provider_id = fact.provider_id,
   FROM unnest(CAST(:attempts AS text[]), CAST(:provider_ids AS text[]),
               CAST(:said_by AS text[])) AS fact (attempt_id, provider_id, said_by)
  WHERE attempts.attempt_id = fact.attempt_id AND attempts.run_id = ANY (CAST(:runs AS text[]))
+   AND attempts.attempt_id = ANY (CAST(:attempts AS text[]))
    AND attempts.state = ANY (CAST(:befores AS text[]))
 """
 )
@@ -86,6 +87,7 @@ UPDATE attempts SET state = result.state, code = result.code, reason = result.re
   FROM unnest(CAST(:attempts AS text[]), CAST(:states AS text[]), CAST(:codes AS text[]),
               CAST(:reasons AS text[])) AS result (attempt_id, state, code, reason)
  WHERE attempts.attempt_id = result.attempt_id
+   AND attempts.attempt_id = ANY (CAST(:attempts AS text[]))
    AND attempts.run_id = ANY (CAST(:runs AS text[]))
    AND (attempts.state, result.state) IN (
        SELECT * FROM unnest(CAST(:befores AS text[]), CAST(:afters AS text[])))

@@ -30,12 +30,15 @@ SELECT seq, contact_id, address, attempts, clock_timestamp() AS now, zone FROM j
  ORDER BY seq LIMIT :wanted FOR NO KEY UPDATE
 """
 )
+# Every statement over many jobs names their numbers in its condition, beside any join: then no
+# plan, not even one that was made when the table was empty, reads more of a run than these.
 _SENDING = text(
     """
 UPDATE jobs SET state = :state, claim_id = CAST(:claim_id AS bigint),
        open_attempt = sent.attempt_id, attempts = jobs.attempts + 1, changed_at = clock_timestamp()
   FROM unnest(CAST(:seqs AS bigint[]), CAST(:attempts AS text[])) AS sent (seq, attempt_id)
  WHERE jobs.run_id = :run_id AND jobs.seq = sent.seq AND jobs.state = 'queued'
+   AND jobs.seq = ANY (CAST(:seqs AS bigint[]))
 """
 )
 _DEFER = text(
@@ -45,6 +48,7 @@ UPDATE jobs SET state = 'waiting', claim_id = NULL, open_attempt = NULL, due_at 
   FROM unnest(CAST(:seqs AS bigint[]), CAST(:due_ats AS timestamptz[]),
               CAST(:reasons AS text[])) AS later (seq, due_at, reason)
  WHERE jobs.run_id = :run_id AND jobs.seq = later.seq AND jobs.state = 'queued'
+   AND jobs.seq = ANY (CAST(:seqs AS bigint[]))
 """
 )
 _DEFER_BY = text(
@@ -62,17 +66,19 @@ UPDATE jobs SET state = 'skipped', claim_id = NULL, reason = skipped.reason,
        changed_at = clock_timestamp()
   FROM unnest(CAST(:seqs AS bigint[]), CAST(:reasons AS text[])) AS skipped (seq, reason)
  WHERE jobs.run_id = :run_id AND jobs.seq = skipped.seq AND jobs.state = 'queued'
+   AND jobs.seq = ANY (CAST(:seqs AS bigint[]))
 """
 )
 _LOCK = text(
     """
-SELECT jobs.run_id, jobs.seq, jobs.state, jobs.open_attempt, jobs.attempts, jobs.misses,
-       jobs.outcome
-  FROM jobs
-  JOIN unnest(CAST(:run_ids AS text[]), CAST(:seqs AS bigint[])) AS wanted (run_id, seq)
-    ON jobs.run_id = wanted.run_id AND jobs.seq = wanted.seq
- WHERE jobs.run_id = ANY (CAST(:run_ids AS text[]))
- ORDER BY jobs.run_id, jobs.seq FOR NO KEY UPDATE OF jobs
+SELECT job.* FROM (
+       SELECT DISTINCT run_id COLLATE "C" AS run_id, seq
+         FROM unnest(CAST(:run_ids AS text[]), CAST(:seqs AS bigint[])) AS wanted (run_id, seq)
+        ORDER BY 1, 2) AS in_order
+ CROSS JOIN LATERAL (
+       SELECT run_id, seq, state, open_attempt, attempts, misses, outcome FROM jobs
+        WHERE jobs.run_id = in_order.run_id AND jobs.seq = in_order.seq
+          FOR NO KEY UPDATE) AS job
 """
 )
 # INVARIANT: a decision of an attempt moves the job only while that attempt is the job's open one,
@@ -90,7 +96,7 @@ UPDATE jobs SET state = move.state, claim_id = NULL, due_at = move.due_at,
               CAST(:outcomes AS text[]), CAST(:reasons AS text[]), CAST(:give_backs AS boolean[]))
        AS move (run_id, seq, attempt_id, state, due_at, outcome, reason, gives_back)
  WHERE jobs.run_id = move.run_id AND jobs.seq = move.seq
-   AND jobs.run_id = ANY (CAST(:run_ids AS text[]))
+   AND jobs.run_id = ANY (CAST(:run_ids AS text[])) AND jobs.seq = ANY (CAST(:seqs AS bigint[]))
    AND jobs.open_attempt = move.attempt_id
    AND (jobs.state, move.state) IN (
        SELECT * FROM unnest(CAST(:befores AS text[]), CAST(:afters AS text[])))

@@ -20,7 +20,8 @@ from tests.integration.outbound.scene import Scene
 from tests.integration.outbound.test_claims import claim, intend
 
 from trunkline_common.db import transaction
-from trunkline_outbound.cohorts import drop_past, keep_cohorts, make_months
+from trunkline_common.testing import eventually
+from trunkline_outbound.cohorts import drop_past, keep_cohorts, keep_statistics, make_months
 from trunkline_outbound.domain.cohorts import months
 from trunkline_outbound.store import cohorts
 
@@ -154,3 +155,27 @@ async def test_every_table_that_tells_of_runs_is_forgotten_with_them(scene: Scen
     tables = {str(row[0]) for row in rows} - {str(row[0]) for row in parts}
     known = {*cohorts.PARTITIONED, *cohorts.OF_ATTEMPTS, *cohorts.OF_RUNS, *cohorts.LAST}
     assert tables - KEPT <= known
+
+
+_MANY = """
+INSERT INTO jobs (run_id, seq, business_id, contact_id, address)
+SELECT :r, n, :b, 'con_' || n, '+1202' || lpad(n::text, 7, '0') FROM generate_series(3, 8000) AS n
+"""
+_LOOKED_AT = """
+SELECT count(*) FROM pg_stats
+ WHERE schemaname = current_schema() AND tablename = 'jobs_2020_02' AND attname = 'state'
+"""
+
+
+async def test_a_month_that_fills_is_analysed_at_once_and_only_then(scene: Scene) -> None:
+    await make(scene, OLD)
+    run_id = await run_in(scene, OLD)
+    await keep_statistics(scene.database)
+    assert await scene.rows(_LOOKED_AT) == [(0,)], "a handful of rows is no reason to look"
+    await scene.rows(f"{_MANY} RETURNING 1", r=run_id, b=scene.business_id)
+
+    async def analysed() -> bool:  # the server tells of new rows a moment later
+        return await keep_statistics(scene.database) > 0
+
+    await eventually(analysed, within=20, what="the month's statistics")
+    assert await scene.rows(_LOOKED_AT) == [(1,)]

@@ -37,7 +37,7 @@ from trunkline_outbound.auditing import audit_arguments, audit_nightly, audit_no
 from trunkline_outbound.audits import AT_ONCE as AUDIT_AT_ONCE
 from trunkline_outbound.audits import Auditor
 from trunkline_outbound.cancelling import finish_cancelled
-from trunkline_outbound.cohorts import keep_cohorts
+from trunkline_outbound.cohorts import keep_cohorts, keep_statistics
 from trunkline_outbound.consumer import HANDLERS
 from trunkline_outbound.controls import GATE
 from trunkline_outbound.dispatch import Dispatcher, DispatchSettings
@@ -68,6 +68,7 @@ FOLD_BATCH: Final = 500
 ASK_AT_ONCE: Final = 40
 FORECAST_IDLE: Final = 2.0  # a lost hint delays a forecast by this much
 COHORTS_IDLE_SECONDS: Final = 3_600.0
+STATISTICS_IDLE_SECONDS: Final = 2.0
 
 
 def application(runtime: Runtime[Settings]) -> FastAPI:
@@ -243,7 +244,13 @@ async def schedule(runtime: Runtime[Settings]) -> None:
     async def cohorts() -> bool:
         return await keep_cohorts(runtime.database, keep_days=runtime.settings.run_keep_days)
 
+    async def statistics() -> bool:
+        return await keep_statistics(runtime.database) > 0
+
     async with _auditor(runtime) as auditor, asyncio.TaskGroup() as tasks:
+        tasks.create_task(
+            work_loop("statistics", statistics, stop=runtime.stop, idle=STATISTICS_IDLE_SECONDS)
+        )
         tasks.create_task(
             work_loop("cohorts", cohorts, stop=runtime.stop, idle=COHORTS_IDLE_SECONDS)
         )

@@ -22,6 +22,8 @@ AHEAD: Final = 3
 BATCH: Final = 2_000
 RUNS_AT_ONCE: Final = 50
 COUNTED: Final = 10_000
+ANALYZED_FROM: Final = 5_000  # new rows of a month, and at least this share of it
+ANALYZED_SHARE: Final = 0.2
 
 REST = Gauge(
     "trunkline_default_partition_rows", "Rows that no month has, counted to 10,000", ["table"]
@@ -47,6 +49,17 @@ async def make_months(database: Database) -> None:
                     name_commit(session, "outbound.make_partition")
                     await store.make(session, whole, month)
                 log.info("cohort.made", extra={"table": whole, "month": month.name})
+
+
+async def keep_statistics(database: Database) -> int:
+    """Analyse the months that have filled since they were last; how many.
+
+    Autovacuum would, but looks once a minute, and a claim planned without statistics reads the
+    whole of its run.
+    """
+    async with transaction(database) as session:
+        name_commit(session, "outbound.analyze")
+        return await store.analyze(session, fewest=ANALYZED_FROM, share=ANALYZED_SHARE)
 
 
 async def watch_rest(database: Database) -> None:

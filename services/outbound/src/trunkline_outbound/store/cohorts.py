@@ -38,6 +38,7 @@ LAST: Final = {
 _NOW = text("SELECT clock_timestamp()")
 _MAKE = text("SELECT make_partition(:whole, :name, :lower_id, :upper_id)")
 _DROP = text("SELECT drop_partition(:whole, :name, :keep_days)")
+_ANALYZE = text("SELECT analyze_partitions(:fewest, :share)")
 _KNOWN = text("SELECT whole, cohort, lower_id, upper_id FROM partitions ORDER BY upper_id, whole")
 _IN_USE = text(
     """
@@ -117,6 +118,12 @@ async def make(session: AsyncSession, whole: str, month: Month) -> bool:
     span = {"lower_id": month.lower_id, "upper_id": month.upper_id}
     parameters = {"whole": whole, "name": month.name} | span
     return bool((await session.execute(_MAKE, parameters)).scalar())
+
+
+async def analyze(session: AsyncSession, *, fewest: int, share: float) -> int:
+    """Look at the months of which so many rows, and such a share, are new; how many there were."""
+    rows = await session.execute(_ANALYZE, {"fewest": fewest, "share": share})
+    return int(rows.scalar_one())
 
 
 async def known(session: AsyncSession) -> Sequence[Partition]:

@@ -250,3 +250,22 @@ async def test_a_leg_to_an_agent_is_told_with_its_parent(
     assert (await line.ask("/leg", **{**leg, "From": "+15005550999"})).status_code == 204
     assert len(await quarantined(database)) == 1
     assert len(await facts(database, tenant.id, "call.inbound_reported.v1")) == 1
+
+
+async def test_a_caller_hears_a_file_of_the_business_and_of_no_other(
+    line: Line, tenant: Tenant, other: Tenant
+) -> None:
+    audio = b"ID3" + bytes(400)
+
+    async def uploaded(business: Tenant) -> str:
+        headers = business.headers | {"Content-Type": "audio/mpeg"}
+        answer = await business.http.post("/v1/media", content=audio, headers=headers)
+        return str(answer.json()["id"])
+
+    theirs = await line.say({"steps": [{"do": "play", "media_id": await uploaded(other)}]})
+    assert theirs.status_code == 422, theirs.text
+    ours = await line.say({"steps": [{"do": "play", "media_id": await uploaded(tenant)}]})
+    assert ours.status_code == 200, ours.text
+    [address] = [said for said in spoken(await line.ask()) if said.startswith(PUBLIC_URL)]
+    fetched = await tenant.http.get(address.removeprefix(PUBLIC_URL))
+    assert (fetched.status_code, fetched.content) == (200, audio)

@@ -36,13 +36,18 @@ def kept_form(content: Dialogue) -> dict[str, Any]:
     return content.model_dump(mode="json", exclude_none=True, exclude=empty)
 
 
+async def foreign_files(session: AsyncSession, business_id: str, dialogue: Dialogue) -> list[str]:
+    """The places where a file is played that the business does not have."""
+    played = list(media_of(dialogue))
+    if not played:
+        return []
+    known = await media.known_of(session, business_id, [media_id for _, media_id in played])
+    return [place for place, media_id in played if media_id not in known]
+
+
 async def check_files(session: AsyncSession, business_id: str, kept: Mapping[str, Any]) -> None:
     """Every file that is played is the business's own, or the run is refused."""
-    played = list(media_of(read(kept)))
-    if not played:
-        return
-    known = await media.known_of(session, business_id, [media_id for _, media_id in played])
-    foreign = [place for place, media_id in played if media_id not in known]
+    foreign = await foreign_files(session, business_id, read(kept))
     if foreign:
         pointers = [f"#/content/{place}" for place in foreign]
         raise errors.invalid_at(pointers, "there is no such file")

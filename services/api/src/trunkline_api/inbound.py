@@ -10,8 +10,9 @@ from dataclasses import asdict
 from typing import Final
 
 from prometheus_client import Counter
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from trunkline_api import errors, suppressions
+from trunkline_api import contents, errors, suppressions
 from trunkline_api.accounts import Account
 from trunkline_api.domain.inbound import faults_of
 from trunkline_api.domain.provider_facts import Form
@@ -76,8 +77,17 @@ async def speak(
             raise errors.invalid_places(faults)
     kept = None if dialogue is None else dialogue.model_dump_json(exclude_none=True)
     async with transaction(database) as session:
+        if dialogue is not None:
+            await _check_files(session, business_id, dialogue)
         if not await channels.speak(session, business_id, channel_id, kept):
             raise errors.not_found("voice channel")
+
+
+async def _check_files(session: AsyncSession, business_id: str, dialogue: Dialogue) -> None:
+    """Every file that callers hear is the business's own."""
+    foreign = await contents.foreign_files(session, business_id, dialogue)
+    if foreign:
+        raise errors.invalid_at([f"#/{place}" for place in foreign], "there is no such file")
 
 
 def quarantine_arguments(parser: argparse.ArgumentParser) -> None:

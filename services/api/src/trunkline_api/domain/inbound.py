@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -14,7 +14,6 @@ from trunkline_api.domain.provider_facts import Form, Heard, digest, printable, 
 from trunkline_api.domain.speech import Speaker, values_of
 from trunkline_api.domain.steps import (
     Dialogue,
-    media_of,
     required_of,
     texts_of,
     undeclared_in,
@@ -32,9 +31,10 @@ POLITE: Final = Dialogue(
 
 @dataclass(frozen=True, slots=True)
 class InboundLinks:
-    """Addresses below the channel's own: `base` has our token."""
+    """Addresses below the channel's own: `base` has our token. `file`: where a file is."""
 
     base: str
+    file: Callable[[str], str]
 
     def digits(self, step: int, turn: int) -> str:
         """See `speech.Links`."""
@@ -50,7 +50,7 @@ class InboundLinks:
 
     def media(self, media_id: str) -> str:
         """See `speech.Links`."""
-        return f"{self.base}/media/{media_id}"
+        return self.file(media_id)
 
 
 def stray_reason(form: Form, account: str, senders: frozenset[str]) -> str | None:
@@ -72,7 +72,7 @@ def rejection() -> str:
     return str(response)
 
 
-def speaker(kept: Mapping[str, Any] | None, base: str, number: str) -> Speaker:
+def speaker(kept: Mapping[str, Any] | None, links: InboundLinks, number: str) -> Speaker:
     """Who answers a call to this number, and what it says."""
     dialogue = POLITE
     if kept is not None:
@@ -80,7 +80,7 @@ def speaker(kept: Mapping[str, Any] | None, base: str, number: str) -> Speaker:
             dialogue = Dialogue.model_validate(kept, extra="ignore")
         except ValidationError:  # of another version: the caller is to hear something
             dialogue = POLITE
-    return Speaker(dialogue, InboundLinks(base), values_of(dialogue, {}), number)
+    return Speaker(dialogue, links, values_of(dialogue, {}), number)
 
 
 def faults_of(dialogue: Dialogue) -> list[tuple[str, str]]:
@@ -91,7 +91,6 @@ def faults_of(dialogue: Dialogue) -> list[tuple[str, str]]:
     ]
     undeclared = undeclared_in(texts_of(dialogue), set(dialogue.variables))
     faults += [(f"#/{place}", f"`{name}` is not declared") for place, name in undeclared]
-    faults += [(f"#/{place}", "there is no such file") for place, _ in media_of(dialogue)]
     if not dialogue.story:
         faults.append(("#/steps", "say something: give a script or steps"))
     if dialogue.voicemail:

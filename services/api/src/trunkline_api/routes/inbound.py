@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated
 from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from trunkline_api import errors, inbound
+from trunkline_api import errors, inbound, media
 from trunkline_api.accounts import Account
 from trunkline_api.callbacks import Repeated
-from trunkline_api.domain.inbound import inbound_status, rejection, speaker, stray_reason
+from trunkline_api.domain.inbound import (
+    InboundLinks,
+    inbound_status,
+    rejection,
+    speaker,
+    stray_reason,
+)
+from trunkline_api.domain.media import expiry
 from trunkline_api.domain.provider_facts import Form, printable, said
 from trunkline_api.domain.speech import Speaker
 from trunkline_api.parts import Parts
@@ -100,8 +109,16 @@ async def _hear(call: InboundCall, parts: Parts) -> None:
     await parts.ear.hear(account, [heard], provider="twilio", correlation_id=correlation_id())
 
 
-def _speaker(call: InboundCall) -> Speaker:
-    return speaker(call.account.inbound, call.base, call.form.get("To", ""))
+def _speaker(call: InboundCall, parts: Parts) -> Speaker:
+    file = partial(
+        media.address,
+        parts.public_url,
+        parts.callback_secret,
+        call.account.business_id,
+        expires=expiry(datetime.now(UTC)),
+    )
+    links = InboundLinks(call.base, file)
+    return speaker(call.account.inbound, links, call.form.get("To", ""))
 
 
 def twiml(document: str) -> Response:
@@ -116,7 +133,7 @@ async def answer_call(call: FromCaller, parts: ServiceParts) -> Response:
         await _put_aside(call, parts)
         return twiml(rejection())
     await _hear(call, parts)
-    return twiml(_speaker(call).opening())
+    return twiml(_speaker(call, parts).opening())
 
 
 @router.post("/leg", status_code=204)
@@ -136,7 +153,7 @@ async def take_digits(
     """What was pressed, or that nothing was."""
     if call.stray:
         return twiml(rejection())
-    reaction = _speaker(call).answer(step, turn, call.form.get("Digits", ""))
+    reaction = _speaker(call, parts).answer(step, turn, call.form.get("Digits", ""))
     if reaction is None:
         raise errors.refused()
     if reaction.meaning == "opt_out":  # whoever hears "done" is suppressed
@@ -145,10 +162,12 @@ async def take_digits(
 
 
 @router.post("/dialled")
-async def end_connection(call: FromCaller, *, step: Place, keys: str = "") -> Response:
+async def end_connection(
+    call: FromCaller, parts: ServiceParts, *, step: Place, keys: str = ""
+) -> Response:
     """An agent's leg is over, or nobody took it."""
     status = call.form.get("DialCallStatus", "")
-    document = None if call.stray else _speaker(call).after_connection(step, keys, status)
+    document = None if call.stray else _speaker(call, parts).after_connection(step, keys, status)
     if document is None:
         raise errors.refused()
     return twiml(document)

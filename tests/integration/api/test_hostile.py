@@ -82,6 +82,10 @@ async def test_no_byte_of_a_strangers_body_is_asked_for(parts: Parts) -> None:
 async def test_a_nul_in_any_path_is_404(tenant: Tenant, parts: Parts) -> None:
     with_ids = [(method, path) for method, path in routes(parts) if "{" in path]
     assert len(with_ids) > 8
+    of_operators = ("PATCH", "/v1/businesses/{business_id}")
+    with_ids.remove(of_operators)
+    answer = await send(tenant, of_operators[0], filled(of_operators[1], "%00"), {})
+    assert answer.status_code == 401, "a business's key is none of an operator's"
     for method, path in with_ids:
         answer = await send(tenant, method, filled(path, "%00"), {})
         assert answer.status_code == 404, (method, path, answer.text)
@@ -252,4 +256,5 @@ async def test_every_route_says_which_credential_it_takes(parts: Parts) -> None:
         for method, told in methods.items()
     }
     assert taken.pop(("/v1/businesses", "post")) == ["operator"]
+    assert taken.pop(("/v1/businesses/{business_id}", "patch")) == ["operator"]
     assert all(names == ["key"] for names in taken.values()), taken

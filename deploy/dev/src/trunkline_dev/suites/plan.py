@@ -67,7 +67,7 @@ class Suite:
 SUITES: Final = (
     Suite(
         "lint",
-        30,
+        15,
         (
             Command("ruff", ("check", ".")),
             Command("ruff", ("format", "--check", ".")),
@@ -75,16 +75,16 @@ SUITES: Final = (
             *(Command("deptry", ("src",), member) for member in MEMBERS),
         ),
     ),
-    Suite("types", 90, (Command("mypy", ("libs", "services", "deploy", "tests")),)),
-    Suite("unit", 10, folders=("tests/unit",)),
+    Suite("types", 60, (Command("mypy", ("libs", "services", "deploy", "tests")),)),
+    Suite("unit", 30, folders=("tests/unit",)),
     Suite("architecture", 30, folders=("tests/architecture",)),
-    Suite("contracts", 30, folders=("tests/contracts",)),
-    Suite("models", 90, folders=("tests/models",), options=("-n", "2", "--dist", "worksteal")),
+    Suite("contracts", 20, folders=("tests/contracts",)),
+    Suite("models", 110, folders=("tests/models",), options=("-n", "2", "--dist", "worksteal")),
     Suite(
-        "integration", 240, folders=("tests/integration",), options=("-n", "2"), needs=Needs.SERVERS
+        "integration", 440, folders=("tests/integration",), options=("-n", "2"), needs=Needs.SERVERS
     ),
-    Suite("e2e", 240, folders=("tests/e2e",), needs=Needs.SERVERS),
-    Suite("demo", 120, (Command("python", ("-m", "trunkline_dev", "demo", "--short")),)),
+    Suite("e2e", 155, folders=("tests/e2e",), needs=Needs.SERVERS),
+    Suite("demo", 40, (Command("python", ("-m", "trunkline_dev", "demo", "--short")),)),
 )
 
 

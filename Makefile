@@ -20,7 +20,7 @@ LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-annotate --no-header --no-emit-package trunkline-common
 
 .PHONY: help install lock demo up down test check lint types unit architecture contracts models \
-	integration e2e bench migrate topology schemas dead-letters clean
+	integration e2e faults bench migrate topology schemas dead-letters clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z0-9 -]+:.*## /{printf "  make %s\n      %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -58,6 +58,9 @@ check: $(STAMP) ## Everything that needs nothing running
 
 lint types unit architecture contracts models integration e2e: $(STAMP) ## One suite of `make test`
 	@$(RUN) -m trunkline_dev test $@
+
+faults: $(STAMP) ## Strike real processes at every failpoint (LONG=1: all actions; SEED=7, ONLY=outbound.intents)
+	@FAULTS_LONG=$(LONG) FAULTS_SEED=$(SEED) FAULTS_ONLY=$(ONLY) $(RUN) -m pytest -q tests/faults
 
 JOBS ?= 4000
 IN_FLIGHT ?= 100

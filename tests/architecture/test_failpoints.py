@@ -9,6 +9,7 @@ from typing import Final
 
 import pytest
 from tests.architecture.sources import ROOT, programs, shown, tree
+from tests.faults.points import OF_MONTHS, POINTS
 
 PAGE: Final = (ROOT / "docs" / "failpoints.md").read_text()
 # The two that carry names on; everybody else says one.
@@ -48,6 +49,14 @@ def test_every_name_is_on_the_page_and_no_other(function: str, argument: int, he
     assert len(names) == len(found), "a name is written out where it is said"
     assert not [name for name in names if not NAME.fullmatch(name)]
     assert sorted(names) == sorted(listed(head))
+
+
+def test_the_matrix_strikes_every_one_that_a_campaign_passes() -> None:
+    struck = [name for name in listed("commit") if name not in OF_MONTHS]
+    commits = [f"{name}.{side}_commit" for name in struck for side in ("before", "after")]
+
+    assert set(OF_MONTHS) <= set(listed("commit"))
+    assert {point.name for point in POINTS} == {*listed("place"), *commits}
 
 
 def test_there_are_enough() -> None:

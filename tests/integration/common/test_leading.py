@@ -9,8 +9,10 @@ from tests.integration.common.parts import applied
 from tests.integration.common.started import Started, started
 
 from trunkline_common.db import Database, transaction
-from trunkline_common.processes.leading import LEASE_SECONDS, RENEW_SECONDS
 from trunkline_common.testing import eventually
+
+LEASE_SECONDS = 10.0  # half of what it is in earnest
+RENEW_SECONDS = LEASE_SECONDS / 5
 
 
 async def tickers(database: Database) -> list[str]:
@@ -35,6 +37,7 @@ async def test_one_replica_ticks_and_another_when_it_is_killed_or_leaves(
     environment = {
         "SMALL_DATABASE_URL": database_url,
         "SMALL_BROKER_URL": "amqp://nobody:none@127.0.0.1:1/",
+        "SMALL_SCHEDULER_LEASE": f"{LEASE_SECONDS:g}",
     }
 
     async def ticked(count: int, *services: Started) -> bool:
@@ -42,9 +45,9 @@ async def test_one_replica_ticks_and_another_when_it_is_killed_or_leaves(
         return len(ticks) >= count and await tickers(database) == [pid(one) for one in services]
 
     async with started("tick", environment) as first:
-        await eventually(lambda: ticked(1, first), 20)
+        await eventually(lambda: ticked(1, first), 40)
         async with started("tick", environment) as second:
-            await eventually(lambda: second.named("scheduler.waits"), 20)
+            await eventually(lambda: second.named("scheduler.waits"), 40)
             seen = len(await applied(database, "run_tick"))
             await eventually(lambda: ticked(seen + 10, first))
             first.process.send_signal(signal.SIGKILL)
@@ -52,7 +55,7 @@ async def test_one_replica_ticks_and_another_when_it_is_killed_or_leaves(
             await eventually(lambda: ticked(seen, first, second), LEASE_SECONDS + RENEW_SECONDS + 1)
             assert await token(database) == 2
             async with started("tick", environment) as third:
-                await eventually(lambda: third.named("scheduler.waits"), 20)
+                await eventually(lambda: third.named("scheduler.waits"), 40)
                 second.process.send_signal(signal.SIGTERM)
                 assert await second.ended(5) == 0
                 # It gave the lease back: nobody waits for its end.
@@ -65,9 +68,10 @@ async def test_who_cannot_renew_stops_before_the_lease_ends(
     environment = {
         "SMALL_DATABASE_URL": database_url,
         "SMALL_BROKER_URL": "amqp://nobody:none@127.0.0.1:1/",
+        "SMALL_SCHEDULER_LEASE": f"{LEASE_SECONDS:g}",
     }
     async with started("tick", environment) as service:
-        await eventually(lambda: service.named("scheduler.leads"), 20)
+        await eventually(lambda: service.named("scheduler.leads"), 40)
         async with transaction(database) as session:  # somebody else has it, whatever it believes
             await session.execute(text("UPDATE leases SET owner = 'another'"))
             await session.execute(text("UPDATE leases SET expires_at = 'infinity'"))

@@ -128,6 +128,18 @@ async def test_a_silent_call_is_asked_about_less_and_less(stage: Stage) -> None:
     assert [int(str(wait)) for wait in waits] == [100, 200, 400]
 
 
+async def test_the_first_question_about_a_call_comes_when_the_setting_says(stage: Stage) -> None:
+    scene = stage.scene
+    await stage.dispatch(await scene.start_run(1), accepted=1)
+
+    async def asked(first: float) -> int:
+        return await poll_silent_calls(scene.database, stage.registry, stage.accounts, first=first)
+
+    assert await asked(30) == 0
+    await facts.eventually(lambda: asked(1), 10)
+    assert await asked(1) == 0, "and the next one later"
+
+
 async def test_a_cancel_may_hang_up(stage: Stage) -> None:
     scene = stage.scene
     run_id = await scene.start_run(3, time_limit=600)

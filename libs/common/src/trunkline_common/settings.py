@@ -23,6 +23,12 @@ class ServiceSettings(BaseSettings):
     http_host: str = "127.0.0.1"
     http_port: int = Field(default=0, ge=0, le=65535, description="0 takes a free port")
     pool_size: int = Field(default=8, ge=1, le=100)
+    relay_lease: float = Field(
+        default=30.0, ge=1, description="seconds after which a lost relay's facts leave"
+    )
+    scheduler_lease: float = Field(
+        default=20.0, ge=1, description="seconds after which a lost scheduler has a successor"
+    )
 
 
 class ProcessSettings(BaseSettings):

@@ -26,7 +26,7 @@ from trunkline_common.telemetry.traces import CORRELATION, context_of, tracepare
 from trunkline_common.topology import exchange_of
 
 BATCH: Final = 500
-LEASE_SECONDS: Final = 30
+LEASE_SECONDS: Final = 30.0
 IDLE_SECONDS: Final = 0.5
 GAUGE_SECONDS: Final = 5.0
 TURNS: Final = 20  # batches of one tick: then the loop looks whether it is to stop
@@ -83,10 +83,13 @@ class _Refusal:
 class Relay:
     """Claims, publishes, marks. Several may run: a row is claimed by one of them at a time."""
 
-    def __init__(self, database: Database, link: PublishLink, service: str) -> None:
+    def __init__(
+        self, database: Database, link: PublishLink, service: str, *, lease: float = LEASE_SECONDS
+    ) -> None:
         self._database = database
         self._link = link
         self._service = service
+        self._lease = lease
         self._refused: dict[str, _Refusal] = {}
 
     async def tick(self) -> bool:
@@ -155,7 +158,7 @@ class Relay:
     def _wanted(self) -> dict[str, Any]:
         now = time.monotonic()
         held_back = [name for name, refusal in self._refused.items() if refusal.until > now]
-        return {"held_back": held_back, "batch": BATCH, "lease": LEASE_SECONDS}
+        return {"held_back": held_back, "batch": BATCH, "lease": self._lease}
 
     def _message(self, row: Any) -> Outgoing:
         trace = row["traceparent"]
@@ -205,7 +208,14 @@ def _lost(gone: Sequence[Gone]) -> BrokerLost | None:
     return next((result for _, result in gone if isinstance(result, BrokerLost)), None)
 
 
-async def relay_outbox(database: Database, broker_url: str, service: str, stop: Stop) -> None:
+async def relay_outbox(
+    database: Database,
+    broker_url: str,
+    service: str,
+    stop: Stop,
+    *,
+    lease: float = LEASE_SECONDS,
+) -> None:
     """Relay until `stop`. While the broker is away the rows wait, and so does this."""
 
     async def look() -> bool:
@@ -216,7 +226,7 @@ async def relay_outbox(database: Database, broker_url: str, service: str, stop: 
         return False
 
     async with PublishLink(broker_url, f"trunkline_{service}:relay") as link:
-        relay = Relay(database, link, service)
+        relay = Relay(database, link, service, lease=lease)
         flag = database.waker.flag(CHANNEL)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(

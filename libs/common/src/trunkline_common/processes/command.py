@@ -188,7 +188,9 @@ async def _drain(
 async def _until_stop(process: Process[S], runtime: Runtime[S]) -> None:
     """A part that ends before it was asked to takes the OS process with it: something is wrong."""
     if process.scheduler:
-        leader = Leader(runtime.database, process.name, runtime.stop)
+        leader = Leader(
+            runtime.database, process.name, runtime.stop, lease=runtime.settings.scheduler_lease
+        )
         await leader.run(lambda stop: process.run(replace(runtime, stop=stop)))
     else:
         await process.run(runtime)

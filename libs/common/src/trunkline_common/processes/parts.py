@@ -60,7 +60,13 @@ def relay() -> Process[Any]:
     """Publishes what this service says."""
 
     async def run(runtime: Runtime[Any]) -> None:
-        await relay_outbox(runtime.database, runtime.broker_url, runtime.service, runtime.stop)
+        await relay_outbox(
+            runtime.database,
+            runtime.broker_url,
+            runtime.service,
+            runtime.stop,
+            lease=runtime.settings.relay_lease,
+        )
 
     return Process("relay", "publish the outbox", run, needs_broker=True)
 

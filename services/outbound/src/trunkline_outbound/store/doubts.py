@@ -45,7 +45,8 @@ _SILENT = text(
 WITH due AS (
     SELECT call_id FROM calls
      WHERE ended_at IS NULL
-       AND poll_at <= clock_timestamp()
+       AND (poll_at <= clock_timestamp()
+            OR (polls = 0 AND dialled_at <= clock_timestamp() - make_interval(secs => :first)))
      ORDER BY poll_at LIMIT :batch FOR NO KEY UPDATE SKIP LOCKED)
 UPDATE calls SET polls = calls.polls + 1,
        poll_at = clock_timestamp()

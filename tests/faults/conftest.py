@@ -1,0 +1,21 @@
+"""One theatre for all waves, and the line that says which of them are played."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from tests.faults.matrix import Theatre
+from tests.faults.plan import PLAN, SETTINGS
+
+
+@pytest.fixture(scope="session")
+def theatre() -> Iterator[Theatre]:
+    """Every process of every service, under the laboratory's eyes."""
+    with Theatre.open(SETTINGS.instance) as opened:
+        yield opened
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What was played, and how to play it again: shown however quiet the run is."""
+    terminalreporter.write_line(str(PLAN))

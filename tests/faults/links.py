@@ -1,0 +1,64 @@
+"""Links that can be cut: a process reaches its database and its broker through one each."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+
+from trunkline_dev.servers.ports import LOOPBACK
+
+_CHUNK = 256 * 1024
+
+
+class Link:
+    """One way from one process to one server, over a port of its own."""
+
+    def __init__(self, port: int, target: int) -> None:
+        self.port = port
+        self._target = target
+        self._server: asyncio.Server | None = None
+        self._open: set[asyncio.StreamWriter] = set()
+
+    async def open(self) -> None:
+        """Let connections through from now on."""
+        if self._server is None:
+            self._server = await asyncio.start_server(self._carry, LOOPBACK, self.port)
+
+    async def cut(self) -> None:
+        """Reset what is connected and refuse whoever comes, until it is opened again."""
+        server, self._server = self._server, None
+        if server is not None:
+            server.close()
+        for writer in list(self._open):
+            writer.transport.abort()
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with self._noted(writer), contextlib.suppress(OSError):
+            there, back = await asyncio.open_connection(LOOPBACK, self._target)
+            with self._noted(back):
+                if self._server is None:
+                    return  # cut while it was being opened
+                async with asyncio.TaskGroup() as pumps:
+                    pumps.create_task(_pump(reader, back))
+                    pumps.create_task(_pump(there, writer))
+
+    @contextlib.contextmanager
+    def _noted(self, writer: asyncio.StreamWriter) -> Iterator[None]:
+        self._open.add(writer)
+        try:
+            yield
+        finally:
+            self._open.discard(writer)
+            writer.transport.abort()
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        while data := await reader.read(_CHUNK):
+            writer.write(data)
+            await writer.drain()
+    except OSError:
+        pass
+    finally:
+        writer.transport.abort()

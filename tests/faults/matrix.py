@@ -1,0 +1,148 @@
+"""The matrix: which cells are struck together, and how a wave of them is driven and judged."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+from tests.faults.fleet import Fleet
+from tests.faults.judge import gather, violations
+from tests.faults.laboratory import Laboratory, Strike
+from tests.faults.points import POINTS, Cell, Point, Stage
+from tests.faults.records import Records
+from tests.faults.stages import Actor, Campaign
+from tests.faults.times import LEASE, SANDBOX, SPEED
+
+from trunkline_dev.checkout import checkout_root
+from trunkline_dev.servers.command import given_by
+from trunkline_dev.servers.processes import wait_until
+from trunkline_dev.settings import Settings
+from trunkline_dev.stack import Options, Stack
+
+ROUNDS: Final = 4  # of campaigns, for a point that was not passed by the first of them
+END_SECONDS: Final = 90.0
+SHORT: Final = 0.4
+LONG: Final = LEASE * 1.4
+
+
+@dataclass(slots=True)
+class Report:
+    """What came of one wave."""
+
+    strikes: list[Strike]
+    problems: list[str] = field(default_factory=list)
+    alone: list[Report] = field(default_factory=list)  # its cells, each by itself
+
+    def told(self, *, seed: int) -> str:
+        """For whoever has to find out why."""
+        lines = ["", *self.problems, *(f"  {one} at {one.at or 'nobody'}" for one in self.strikes)]
+        for one in self.alone:
+            lines.append(f"alone: {one.strikes[-1]}: {'fails' if one.problems else 'holds'}")
+            lines += [f"  {problem}" for problem in one.problems]
+        cells = sorted({f"make faults SEED={seed} ONLY={one.cell}" for one in self.strikes})
+        return "\n".join([*lines, "again:", *cells])
+
+
+@dataclass
+class Theatre:
+    """A running stack with everything that a wave needs."""
+
+    stack: Stack
+    fleet: Fleet
+    laboratory: Laboratory
+    records: Records
+    actors: dict[Stage, Actor] = field(default_factory=dict)
+
+    @classmethod
+    @contextmanager
+    def open(cls, instance: str) -> Iterator[Theatre]:
+        """Start it all; stop it all."""
+        options = Options(
+            instance=instance,
+            speed=SPEED,
+            replicas=(),
+            given=given_by(Settings()),
+            environment={"sandbox": SANDBOX},
+        )
+        stack = Stack(checkout_root(), options)
+        stack.stop()
+        with ExitStack() as held:
+            held.enter_context(stack)
+            fleet = Fleet(stack)
+            fleet.laboratory = held.enter_context(Laboratory(stack.folder / "orders", fleet).open())
+            records = Records(stack)
+            records.make_durable()
+            held.enter_context(fleet.run())
+            theatre = cls(stack, fleet, fleet.laboratory, records)
+            for stage in dict.fromkeys(point.stage for point in POINTS):
+                theatre.actors[stage] = Actor.prepare(stack, stage, records)
+            yield theatre
+
+    def play(self, strikes: Sequence[Strike]) -> Report:
+        """Strike all of these during small campaigns; heal; wait; judge."""
+        report = Report(list(strikes))
+        campaigns: list[Campaign] = []
+        self.laboratory.arm(strikes)
+        try:
+            for _ in range(ROUNDS):
+                stages = {one.cell.point.stage for one in strikes if one.at is None}
+                begun = [self.actors[stage].begin() for stage in sorted(stages)]
+                campaigns += begun
+                self._await_end(begun, strikes)
+                if all(one.at for one in strikes):
+                    break
+        except AssertionError as error:
+            report.problems.append(str(error))
+        finally:
+            self.laboratory.disarm()
+        report.problems += [f"not reached: {one}" for one in strikes if one.at is None]
+        report.problems += self._stuck(campaigns)
+        for evidence in gather(self.records, campaigns):
+            report.problems += violations(evidence)
+        return report
+
+    def _await_end(self, campaigns: Sequence[Campaign], strikes: Sequence[Strike]) -> None:
+        """Wait until the runs are over, or all is struck: the rest is waited for elsewhere."""
+        wait_until(
+            lambda: all(one.at for one in strikes) or self._are_over(campaigns), within=END_SECONDS
+        )
+
+    def _are_over(self, campaigns: Sequence[Campaign]) -> bool:
+        over = {"completed", "cancelled", "failed"}
+        return all(self.records.state(one.run_id) in over for one in campaigns)
+
+    def _stuck(self, campaigns: Sequence[Campaign]) -> list[str]:
+        """What is still under way when everything had its time; seen to be nothing twice."""
+        seen: dict[str, object] = {}
+        calm = 0
+
+        def quiet() -> bool:
+            nonlocal calm
+            open_runs = [c.run_id for c in campaigns if not self._are_over([c])]
+            seen.clear()
+            seen.update(self.records.left_over())
+            if open_runs:
+                seen["runs that are not over"] = open_runs
+            if not seen:
+                seen.update(self.records.queued())
+            calm = 0 if seen else calm + 1
+            return calm >= 2
+
+        wait_until(quiet, within=END_SECONDS)
+        return [f"stuck: {name}: {count}" for name, count in seen.items()]
+
+
+def struck(cells: Sequence[Cell], dice: random.Random) -> list[Strike]:
+    """When and for how long each cell strikes; what a cell needs before comes with it."""
+    strikes = []
+    for cell in cells:
+        point = cell.point
+        if point.prelude is not None:
+            before = Point(point.prelude, point.service, point.stage)
+            strikes.append(Strike(Cell(before, "kill"), 1, SHORT))
+        seconds = dice.choice((SHORT, LONG))
+        strikes.append(Strike(cell, dice.randint(1, point.most), seconds))
+    return strikes

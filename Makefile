@@ -69,7 +69,7 @@ WORKERS ?= 1
 WHAT ?= dispatch
 BENCH_fabric = --repeat $(REPEAT)
 BENCH_dispatch = --jobs $(JOBS) --in-flight $(IN_FLIGHT) --repeat $(REPEAT) --workers $(WORKERS)
-bench: $(STAMP) ## How fast dispatch is, beside a bare loop (JOBS, IN_FLIGHT, REPEAT, WORKERS), or WHAT=claims, WHAT=audience, WHAT=fabric
+bench: $(STAMP) ## How fast dispatch is, beside a bare loop (JOBS, IN_FLIGHT, REPEAT, WORKERS), or WHAT=claims, audience, fabric, memory, slots
 	@$(RUN) -m trunkline_dev servers start --instance bench
 	@eval "$$($(RUN) -m trunkline_dev servers env --instance bench)" && \
 		$(RUN) -m tests.benchmarks.$(WHAT) $(BENCH_$(WHAT)); \

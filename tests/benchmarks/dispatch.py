@@ -83,7 +83,8 @@ def program(*words: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
             process.terminate()
 
 
-def _environment(stage: Stage, provider: str, in_flight: int) -> dict[str, str]:
+def environment_of(stage: Stage, provider: str, in_flight: int) -> dict[str, str]:
+    """What outbound's processes need to work here."""
     return {
         "OUTBOUND_DATABASE_URL": stage.urls["outbound"],
         "OUTBOUND_BROKER_URL": stage.broker.url,
@@ -149,7 +150,7 @@ def measure(stage: Stage, options: argparse.Namespace) -> dict[str, list[Figures
         )
         assert responder.stdout is not None
         provider = f"http://127.0.0.1:{int(responder.stdout.readline())}"
-        environment = _environment(stage, provider, options.in_flight)
+        environment = environment_of(stage, provider, options.in_flight)
         runner, connection = stack.enter_context(loop_of(stage))
         stack.enter_context(program("trunkline_outbound", "relay", **environment))
         workers = [

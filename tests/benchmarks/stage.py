@@ -23,6 +23,7 @@ from trunkline_outbound.runs import WORK
 ACCOUNT: Final = "AC" + "0" * 32
 SENDER: Final = "+15005550006"
 KEY: Final = b"k" * 32
+TOKEN: Final = "secret"  # of the account
 _SECONDS: Final = 300.0
 _SERVERS: Final = tuple(
     f"TRUNKLINE_BENCH_{what}_URL" for what in ("POSTGRES", "AMQP", "MANAGEMENT")
@@ -67,6 +68,7 @@ class Usage:
 
     cpu_seconds: float
     peak_mib: float
+    resident_mib: float
 
 
 def usage(pid: int | str) -> Usage:
@@ -75,7 +77,8 @@ def usage(pid: int | str) -> Usage:
     ticks = there.joinpath("stat").read_text().rpartition(")")[2].split()[11:13]
     status = dict(line.split(":", 1) for line in there.joinpath("status").read_text().splitlines())
     cpu = sum(int(tick) for tick in ticks) / os.sysconf("SC_CLK_TCK")
-    return Usage(cpu, int(status["VmHWM"].split()[0]) / 1024)
+    peak, resident = (int(status[name].split()[0]) / 1024 for name in ("VmHWM", "VmRSS"))
+    return Usage(cpu, peak, resident)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +133,7 @@ def loop_of(stage: Stage) -> Iterator[tuple[asyncio.Runner, Any]]:
 async def add_run(connection: Any, jobs: int) -> str:
     """A business with an account without any limit to speak of, and its run, ready to start."""
     business_id, channel_id, run_id = new_id(BUSINESS), new_id(CHANNEL), new_id(RUN)
-    key_id, sealed = Sealer({"k1": KEY}, "k1").seal({"auth_token": "secret"}, channel_id)
+    key_id, sealed = Sealer({"k1": KEY}, "k1").seal({"auth_token": TOKEN}, channel_id)
     await connection.execute(_BUSINESS, business_id)
     await connection.execute(_CHANNEL, channel_id, business_id, ACCOUNT, SENDER, key_id, sealed)
     scope = account_scope(business_id, ACCOUNT)

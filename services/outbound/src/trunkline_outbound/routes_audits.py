@@ -3,62 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from trunkline_common.db import Database, transaction
 from trunkline_common.http import Problem
 from trunkline_outbound.guard import guarded_by
 from trunkline_outbound.store import audit_reports
+from trunkline_outbound.store.audit_reports import Difference, Report
 from trunkline_outbound.store.audits import Key
 
 Limit = Annotated[int, Query(ge=1, le=500)]
 
 
-class ReportTold(BaseModel):
-    """One day."""
-
-    model_config = ConfigDict(from_attributes=True, frozen=True)
-
-    day: date
-    state: str
-    ours: int | None
-    theirs: int | None
-    inbound: int | None
-    only_ours: int | None
-    only_theirs: int | None
-    reason: str | None
-    audited_at: datetime | None
-
-
 class Reports(BaseModel):
     """A page."""
 
-    data: Sequence[ReportTold]
-
-
-class DifferenceTold(BaseModel):
-    """One call that one side alone knows."""
-
-    model_config = ConfigDict(from_attributes=True, frozen=True)
-
-    provider_id: str
-    side: str
-    rule: str
-    direction: str
-    status: str
-    started_at: datetime | None
-    attempt_id: str | None
-    call_id: str | None
+    data: Sequence[Report]
 
 
 class Differences(BaseModel):
     """A page."""
 
-    data: Sequence[DifferenceTold]
+    data: Sequence[Difference]
 
 
 def audit_router(database: Database, token: str | None) -> APIRouter:
@@ -76,7 +46,7 @@ def audit_router(database: Database, token: str | None) -> APIRouter:
             rows = await audit_reports.reports(
                 session, business_id, account, before=before, limit=limit
             )
-        return Reports(data=[ReportTold.model_validate(row) for row in rows])
+        return Reports(data=rows)
 
     @router.get("/{day}")
     async def list_differences(
@@ -91,6 +61,6 @@ def audit_router(database: Database, token: str | None) -> APIRouter:
             if await audit_reports.get(session, key) is None:
                 raise Problem(404, "not-found", "Not found", "there is no audit of this day")
             rows = await audit_reports.differences(session, key, after=after, limit=limit)
-        return Differences(data=[DifferenceTold.model_validate(row) for row in rows])
+        return Differences(data=rows)
 
     return router

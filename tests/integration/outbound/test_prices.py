@@ -119,3 +119,16 @@ async def test_a_call_on_the_way_in_without_callbacks_is_polled_to_its_end(stage
     await facts.eventually(over, 30)
     assert await scene.value("SELECT status FROM legs") == "completed"
     assert await scene.value("SELECT direction FROM legs") == "inbound"
+
+
+async def test_the_first_question_about_a_leg_comes_when_the_setting_says(stage: Stage) -> None:
+    scene = stage.scene
+    await report_inbound(scene, "CA" + "5" * 32, "ringing")
+    await fold_legs(scene.database, batch=10)
+
+    async def asked(first: float) -> int:
+        return await poll_silent_legs(scene.database, stage.registry, stage.accounts, first=first)
+
+    assert await asked(30) == 0
+    await facts.eventually(lambda: asked(1), 10)
+    assert await asked(1) == 0, "and the next one later"

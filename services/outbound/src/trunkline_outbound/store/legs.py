@@ -103,7 +103,9 @@ _SILENT: Final = text(
     """
 WITH due AS (
     SELECT call_id FROM legs
-     WHERE ended_at IS NULL AND poll_at <= clock_timestamp() AND polls < :most
+     WHERE ended_at IS NULL AND polls < :most
+       AND (poll_at <= clock_timestamp()
+            OR (polls = 0 AND began_at <= clock_timestamp() - make_interval(secs => :first)))
      ORDER BY poll_at LIMIT :batch FOR NO KEY UPDATE SKIP LOCKED)
 UPDATE legs SET polls = polls + 1,
        poll_at = clock_timestamp()

@@ -9,7 +9,12 @@ from tests.integration.api.conftest import TWILIO_ACCOUNT, Tenant
 from tests.integration.api.test_inbound import NUMBER, SID
 from tests.integration.api.test_projections import hear
 
-from trunkline_common.contracts.inbound import CallLegEnded, CallLegRinging, CallPriced
+from trunkline_common.contracts.inbound import (
+    CallLegEnded,
+    CallLegRinging,
+    CallLegUnknown,
+    CallPriced,
+)
 from trunkline_common.db import Database
 from trunkline_common.ids import CALL, new_id
 
@@ -70,3 +75,24 @@ async def test_a_price_may_come_before_everything_else(tenant: Tenant, database:
     await hear(database, tenant.id, CallPriced(call_id=call_id, price="-0.02", price_unit="USD"))
     call = (await tenant.get(f"/v1/calls/{call_id}")).json()
     assert (call["price"], call["direction"]) == ("-0.02", "outbound")
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (2, 0, 1)], ids=str)
+async def test_a_call_that_nobody_can_explain_shows_so_until_its_end_is_heard(
+    tenant: Tenant, database: Database, order: tuple[int, ...]
+) -> None:
+    call_id = new_id(CALL)
+    answered = {"answered_at": "2026-11-24T10:00:05Z"}
+    ended = {"ended_at": "2026-11-24T10:01:00Z", "outcome": "answered", "duration": 31}
+    told = [
+        CallLegRinging(**leg(call_id, 1)),
+        CallLegUnknown(**leg(call_id, 2, **answered)),
+        CallLegEnded(**leg(call_id, 3, **answered, **ended)),
+    ]
+    shown = []
+    for at in order:
+        await hear(database, tenant.id, told[at])
+        call = (await tenant.get(f"/v1/calls/{call_id}")).json()
+        shown.append((call["state"], call["reason"]))
+    steps = (("ringing", None), ("unknown", "no_final_callback"), ("ended", None))
+    assert shown == [steps[max(order[: n + 1])] for n in range(3)]

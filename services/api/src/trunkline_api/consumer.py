@@ -19,6 +19,7 @@ from trunkline_common.contracts.inbound import (
     CallLegAnswered,
     CallLegEnded,
     CallLegRinging,
+    CallLegUnknown,
     CallPriced,
 )
 from trunkline_common.contracts.recordings import RecordingFailed, RecordingStored
@@ -263,6 +264,7 @@ HANDLERS: Final[dict[Queue, Handlers]] = {
         CallLegRinging: leg_facts.on_leg,
         CallLegAnswered: leg_facts.on_leg,
         CallLegEnded: leg_facts.on_leg,
+        CallLegUnknown: leg_facts.on_leg,
         CallPriced: leg_facts.on_call_priced,
         messaging.MessageAccepted: on_message_accepted,
         messaging.MessageSent: on_message_sent,

@@ -10,10 +10,10 @@ from trunkline_common.db import Database, outbox, transaction
 from trunkline_common.ids import new_event_id
 from trunkline_outbound.accounts import Accounts
 from trunkline_outbound.gateways.voice import AccountAccess, CallRegistry
-from trunkline_outbound.legs import fact_of_leg
+from trunkline_outbound.legs import MOST_POLLS, fact_of_leg
 from trunkline_outbound.news import LONGEST_POLL, POLLED, each
 from trunkline_outbound.prices import keep_price
-from trunkline_outbound.store import attempts, legs, prices
+from trunkline_outbound.store import attempts, legs, prices, silent_legs
 from trunkline_outbound.store.doubts import LiveCall
 from trunkline_outbound.store.legs import SaidOfLeg
 from trunkline_outbound.store.whose import runs_of
@@ -21,7 +21,6 @@ from trunkline_outbound.store.whose import runs_of
 log = logging.getLogger(__name__)
 
 BATCH: Final = 100
-MOST_POLLS: Final = 150  # a day: what its provider does not know by then it never will
 
 
 async def poll_silent_legs(
@@ -29,7 +28,7 @@ async def poll_silent_legs(
 ) -> int:
     """Ask about legs whose callbacks stay away; how many were asked about."""
     async with transaction(database) as session:
-        due = await legs.pick_silent(
+        due = await silent_legs.pick_silent(
             session, first=first, longest=LONGEST_POLL, most=MOST_POLLS, batch=BATCH
         )
 

@@ -49,7 +49,7 @@ from trunkline_outbound.gateways.twilio import TwilioGateway
 from trunkline_outbound.gateways.twilio_calls import TwilioCalls
 from trunkline_outbound.gateways.voice import CallRegistry
 from trunkline_outbound.horizons import Horizons, close_silent
-from trunkline_outbound.legs import fold_legs
+from trunkline_outbound.legs import close_silent_legs, fold_legs
 from trunkline_outbound.news import brake_surplus, hang_up, poll_silent_calls
 from trunkline_outbound.progress import tell_progress
 from trunkline_outbound.results import fold_messages
@@ -143,7 +143,8 @@ async def _ask_providers(runtime: Runtime[Settings], registry: CallRegistry) -> 
 
     async def silent_legs() -> bool:
         first = settings.call_poll_seconds
-        return await poll_silent_legs(database, registry, accounts, first=first) > 0
+        asked = await poll_silent_legs(database, registry, accounts, first=first)
+        return await close_silent_legs(database) + asked > 0
 
     async def prices() -> bool:
         return await ask_prices(database, registry, accounts) > 0

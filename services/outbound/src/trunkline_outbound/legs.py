@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
-from typing import cast
+from typing import Final, cast
 
+from prometheus_client import Counter
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from trunkline_common.contracts.inbound import CallLegAnswered, CallLegEnded, CallLegRinging
+from trunkline_common.contracts.inbound import (
+    CallLegAnswered,
+    CallLegEnded,
+    CallLegRinging,
+    CallLegUnknown,
+)
 from trunkline_common.contracts.outbound import CallOutcome
 from trunkline_common.db import Database, outbox, transaction
 from trunkline_common.db.outbox import Fact
@@ -15,10 +22,18 @@ from trunkline_common.ids import CALL, new_id
 from trunkline_outbound.domain.calls import fold
 from trunkline_outbound.domain.states import call_outcome
 from trunkline_outbound.store import legs as store
+from trunkline_outbound.store import silent_legs
 from trunkline_outbound.store.calls import PRICE_AFTER
 from trunkline_outbound.store.legs import Leg
 
-Told = CallLegRinging | CallLegAnswered | CallLegEnded
+log = logging.getLogger(__name__)
+
+BATCH: Final = 100
+MOST_POLLS: Final = 150  # a day: what its provider does not know by then it never will
+
+UNKNOWN = Counter("trunkline_legs_unknown_total", "Legs that nobody can explain", ["direction"])
+
+Told = CallLegRinging | CallLegAnswered | CallLegEnded | CallLegUnknown
 
 
 async def fold_legs(database: Database, *, batch: int) -> int:
@@ -40,6 +55,21 @@ async def fold_legs(database: Database, *, batch: int) -> int:
         return len(said)
 
 
+async def close_silent_legs(database: Database) -> int:
+    """End as unknown what its provider did not explain in all the time that it had; how many."""
+    async with transaction(database) as session:
+        given_up = await silent_legs.close(session, most=MOST_POLLS, batch=BATCH)
+        if not given_up:
+            return 0
+        parents = await store.parents(session, [leg.call_id for leg in given_up])
+        facts = [fact_of_leg(leg, CallLegUnknown, parents.get(leg.call_id)) for leg in given_up]
+        await outbox.add_all(session, facts)
+    for leg in given_up:
+        UNKNOWN.labels(leg.direction).inc()
+        log.error("call.leg_silent", extra={"call": leg.call_id, "direction": leg.direction})
+    return len(given_up)
+
+
 async def _tell(session: AsyncSession, before: dict[str, Leg], now: Sequence[Leg]) -> None:
     """Say what each leg has come to, a fact for every step that it made."""
     parents = await store.parents(session, list(before))
@@ -51,7 +81,12 @@ async def _tell(session: AsyncSession, before: dict[str, Leg], now: Sequence[Leg
 
 
 def steps_of(before: Leg, leg: Leg) -> list[type[Told]]:
-    """Which steps a leg made; of one that is over every change is told."""
+    """Which steps a leg made; of one that is over every change is told.
+
+    Only its end is told of one that was given up: before it nothing more is known of it.
+    """
+    if before.unknown_at is not None and not leg.state.is_final:
+        return []
     steps: list[type[Told]] = []
     if before.version == 0:
         steps.append(CallLegRinging)

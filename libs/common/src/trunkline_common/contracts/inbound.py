@@ -76,6 +76,14 @@ class CallLegEnded(_Leg):
     name: ClassVar[str] = "call.leg_ended.v1"
 
 
+class CallLegUnknown(_Leg):
+    """Nobody can say how it ended: its provider stayed silent. An end that is heard corrects it."""
+
+    name: ClassVar[str] = "call.leg_unknown.v1"
+
+    reason: str = "no_final_callback"
+
+
 class CallPriced(Event):
     """Of outbound: what the provider charges for a run's call that had ended before."""
 
@@ -91,6 +99,7 @@ LEG_FACTS: Final[tuple[type[Event], ...]] = (
     CallLegRinging,
     CallLegAnswered,
     CallLegEnded,
+    CallLegUnknown,
     CallPriced,
 )
 # What a provider says of calls, whoever asked for them; api tells it, outbound hears it.

@@ -38,7 +38,7 @@ class CallTold(Told):
     provider_call_id: str | None
     from_number: str | None
     to_number: str | None
-    state: str = Field(description="dialled, answered, ended or unknown")
+    state: str = Field(description="dialled or ringing, answered, ended or unknown")
     outcome: str | None
     answered_by: str | None
     duration: int | None = Field(description="seconds")

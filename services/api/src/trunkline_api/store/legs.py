@@ -7,36 +7,41 @@ from typing import Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from trunkline_common.contracts.inbound import CallLegAnswered, CallLegEnded, CallLegRinging
+from trunkline_common.contracts.inbound import (
+    CallLegAnswered,
+    CallLegEnded,
+    CallLegRinging,
+    CallLegUnknown,
+)
 
-Leg = CallLegRinging | CallLegAnswered | CallLegEnded
+Leg = CallLegRinging | CallLegAnswered | CallLegEnded | CallLegUnknown
 
 # Full state: whoever has a newer version keeps it. A foreign row changes nothing and answers none.
 _KEEP: Final = text(
     """
 INSERT INTO calls AS call (id, business_id, direction, parent_id, channel_id, provider_call_id,
        from_number, to_number, state, rank, dialled_at, answered_at, ended_at, outcome,
-       answered_by, duration, hangup_cause, price, price_unit, version, correlation_id)
+       answered_by, duration, reason, hangup_cause, price, price_unit, version, correlation_id)
 VALUES (:id, :business_id, :direction, :parent_id, :channel_id, :provider_call_id, :from_number,
         :to_number, :state, 0, :began_at, :answered_at, :ended_at, :outcome, :answered_by,
-        :duration, :code, :price, :price_unit, :version, :correlation_id)
+        :duration, :reason, :code, :price, :price_unit, :version, :correlation_id)
 ON CONFLICT (id) DO UPDATE
    SET (parent_id, from_number, to_number, state, dialled_at, answered_at, ended_at, outcome,
-        answered_by, duration, hangup_cause, price, price_unit, version) = (
+        answered_by, duration, reason, hangup_cause, price, price_unit, version) = (
         SELECT parent_id, from_number, to_number, state, dialled_at, answered_at, ended_at, outcome,
-               answered_by, duration, hangup_cause, price, price_unit, version
+               answered_by, duration, reason, hangup_cause, price, price_unit, version
           FROM (VALUES (call.version, call.parent_id, call.from_number, call.to_number,
                         call.state, call.dialled_at, call.answered_at, call.ended_at,
-                        call.outcome, call.answered_by, call.duration, call.hangup_cause,
-                        call.price, call.price_unit),
+                        call.outcome, call.answered_by, call.duration, call.reason,
+                        call.hangup_cause, call.price, call.price_unit),
                        (excluded.version, excluded.parent_id, excluded.from_number,
                         excluded.to_number, excluded.state, excluded.dialled_at,
                         excluded.answered_at, excluded.ended_at, excluded.outcome,
-                        excluded.answered_by, excluded.duration, excluded.hangup_cause,
-                        excluded.price, excluded.price_unit))
+                        excluded.answered_by, excluded.duration, excluded.reason,
+                        excluded.hangup_cause, excluded.price, excluded.price_unit))
                AS told (version, parent_id, from_number, to_number, state, dialled_at,
-                        answered_at, ended_at, outcome, answered_by, duration, hangup_cause,
-                        price, price_unit)
+                        answered_at, ended_at, outcome, answered_by, duration, reason,
+                        hangup_cause, price, price_unit)
          ORDER BY version DESC LIMIT 1)
  WHERE call.business_id = excluded.business_id
 RETURNING id
@@ -54,14 +59,20 @@ RETURNING id
 )
 
 
+def _state_of(leg: Leg) -> str:
+    if isinstance(leg, CallLegUnknown):
+        return "unknown"
+    return "ended" if leg.ended_at else "answered" if leg.answered_at else "ringing"
+
+
 async def keep(session: AsyncSession, business_id: str, leg: Leg, *, correlation_id: str) -> bool:
     """Keep the newest state of a call; False where it belongs to another business."""
-    state = "ended" if leg.ended_at else "answered" if leg.answered_at else "ringing"
     values = leg.model_dump(exclude={"call_id", "parent_call_id", "account"}) | {
         "id": leg.call_id,
         "business_id": business_id,
         "parent_id": leg.parent_call_id,
-        "state": state,
+        "state": _state_of(leg),
+        "reason": leg.reason if isinstance(leg, CallLegUnknown) else None,
         "correlation_id": correlation_id,
     }
     return (await session.execute(_KEEP, values)).first() is not None

@@ -50,7 +50,7 @@ WITH due AS (
      ORDER BY poll_at LIMIT :batch FOR NO KEY UPDATE SKIP LOCKED)
 UPDATE calls SET polls = calls.polls + 1,
        poll_at = clock_timestamp()
-           + make_interval(secs => least(:first * power(2, calls.polls), :longest))
+           + make_interval(secs => least(:first * power(2, least(calls.polls, 20)), :longest))
   FROM due, attempts
  WHERE calls.call_id = due.call_id AND attempts.attempt_id = calls.attempt_id
    AND attempts.run_id = calls.run_id

@@ -12,7 +12,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from trunkline_common.db.transaction import wake_after_commit
 from trunkline_outbound.domain.calls import CallEvent, CallState
-from trunkline_outbound.store.doubts import LiveCall
 
 FOLD_LEGS: Final = "outbound.fold.legs"  # rung after every commit that kept an event of a leg
 
@@ -51,19 +50,19 @@ ON CONFLICT (business_id, account, provider_id) DO NOTHING
 _COLUMNS: Final = (
     "call_id, business_id, account, provider_id, channel_id, direction, parent_id, from_number,"
     " to_number, status, answered, duration, answered_by, code, price, price_unit, version,"
-    " correlation_id, began_at, answered_at, ended_at"
+    " correlation_id, began_at, answered_at, ended_at, unknown_at"
 )
-_LEG: Final = ", ".join(f"legs.{name}" for name in _COLUMNS.split(", "))
+LEG: Final = ", ".join(f"legs.{name}" for name in _COLUMNS.split(", "))
 _LOCK: Final = text(
     f"""
-SELECT {_LEG} FROM legs
+SELECT {LEG} FROM legs
   JOIN unnest(CAST(:businesses AS text[]), CAST(:accounts AS text[]),
               CAST(:provider_ids AS text[])) AS wanted (business_id, account, provider_id)
  USING (business_id, account, provider_id)
  ORDER BY legs.business_id, legs.account, legs.provider_id FOR NO KEY UPDATE OF legs
 """  # noqa: S608
 )
-_GET: Final = text(f"SELECT {_LEG} FROM legs WHERE call_id = :call_id")  # noqa: S608
+_GET: Final = text(f"SELECT {LEG} FROM legs WHERE call_id = :call_id")  # noqa: S608
 _SETS: Final = text(
     """
 SELECT legs.call_id, said.provider_id, said.status, said.number, said.duration, said.answered_by,
@@ -87,7 +86,7 @@ UPDATE legs SET status = fold.status, rank = fold.rank, answered = fold.answered
               CAST(:answered_bys AS text[]), CAST(:codes AS text[]), CAST(:finals AS boolean[]))
        AS fold (id, status, rank, answered, duration, answered_by, code, final)
  WHERE legs.call_id = fold.id
-RETURNING {_LEG}
+RETURNING {LEG}
 """  # noqa: S608
 )
 _FOLDED: Final = text(
@@ -97,21 +96,6 @@ UPDATE leg_events SET folded_at = clock_timestamp()
               CAST(:event_ids AS text[])) AS done (business_id, account, provider_id, event_id)
  WHERE leg_events.business_id = done.business_id AND leg_events.account = done.account
    AND leg_events.provider_id = done.provider_id AND leg_events.event_id = done.event_id
-"""
-)
-_SILENT: Final = text(
-    """
-WITH due AS (
-    SELECT call_id FROM legs
-     WHERE ended_at IS NULL AND polls < :most
-       AND (poll_at <= clock_timestamp()
-            OR (polls = 0 AND began_at <= clock_timestamp() - make_interval(secs => :first)))
-     ORDER BY poll_at LIMIT :batch FOR NO KEY UPDATE SKIP LOCKED)
-UPDATE legs SET polls = polls + 1,
-       poll_at = clock_timestamp()
-           + make_interval(secs => least(:first * power(2, least(polls, 20)), :longest))
-  FROM due WHERE legs.call_id = due.call_id
-RETURNING legs.call_id, business_id, channel_id, account, provider_id
 """
 )
 # The call that opened a leg: one of a run, or another leg.
@@ -185,6 +169,7 @@ class Leg:
     began_at: datetime
     answered_at: datetime | None
     ended_at: datetime | None
+    unknown_at: datetime | None
 
     @property
     def state(self) -> CallState:
@@ -239,14 +224,6 @@ async def fold(
         "price_after": price_after,
     }
     return [Leg(*row) for row in await session.execute(_FOLD, parameters)]
-
-
-async def pick_silent(
-    session: AsyncSession, *, first: float, longest: float, most: int, batch: int
-) -> list[LiveCall]:
-    """Legs in the air without news for so long that their provider is asked, `most` times each."""
-    parameters = {"first": first, "longest": longest, "most": most, "batch": batch}
-    return [LiveCall(*row) for row in await session.execute(_SILENT, parameters)]
 
 
 async def get(session: AsyncSession, call_id: str) -> Leg | None:

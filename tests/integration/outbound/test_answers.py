@@ -58,7 +58,7 @@ async def test_a_call_that_answers_for_two_attempts_is_the_firsts(scene: Scene) 
     run_id = await scene.start_run(2)
     attempts = await sent(scene, run_id)
     await record(scene.database, accepted(run_id, attempts))
-    assert await scene.states(run_id) == {"accepted": 1, "sending": 1}
+    assert await scene.states(run_id) == {"accepted": 1, "in_doubt": 1}
     assert await scene.value("SELECT count(*) FROM calls") == 1
     assert await scene.value("SELECT count(*) FROM provider_calls") == 1
 
@@ -97,7 +97,7 @@ async def test_nobody_holds_an_attempt_who_waits_for_its_job(scene: Scene) -> No
         await eventually(lambda: waits(scene))
         for attempt_id in attempts[1:]:  # fails at once if the other has one of them
             await holder.execute(_LOCK_ATTEMPT, {"a": attempt_id})
-    assert await scene.states(run_id) == {"accepted": 2, "sending": 1}
+    assert await scene.states(run_id) == {"accepted": 2, "in_doubt": 1}
 
 
 async def test_what_is_read_of_a_job_is_what_stands_when_its_lock_is_had(scene: Scene) -> None:

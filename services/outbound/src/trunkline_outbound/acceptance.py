@@ -18,6 +18,7 @@ from trunkline_outbound.store import answered, attempts, calls, jobs, limits, su
 from trunkline_outbound.store.answered import Answered
 from trunkline_outbound.store.attempts import Attempt
 from trunkline_outbound.store.jobs import Move
+from trunkline_outbound.strays import doubt_strays
 
 log = logging.getLogger(__name__)
 
@@ -40,14 +41,11 @@ async def accept(session: AsyncSession, news: Sequence[Acceptance]) -> None:
     """
     if not news:
         return
-    ids = [n.attempt.attempt_id for n in news]
     late = await surplus.late_of(session, [n.attempt for n in news])
-    await attempts.accept(session, [(n.attempt, n.provider_id, n.said_by) for n in news])
-    await attempts.close_sends(session, ids)
     owners = await attempts.bind(session, [(n.attempt, n.provider_id) for n in news])
     ours = [n for n in news if owners[n.attempt.scope, n.provider_id] == n.attempt.attempt_id]
-    if len(ours) != len(news):
-        log.error("call.bound_twice", extra={"attempts": [n.attempt.attempt_id for n in news]})
+    await attempts.accept(session, [(n.attempt, n.provider_id, n.said_by) for n in ours])
+    await attempts.close_sends(session, [n.attempt.attempt_id for n in ours])
     opened = await calls.open_calls(session, [(n.attempt, n.provider_id) for n in ours])
     await jobs.move(
         session,
@@ -59,6 +57,7 @@ async def accept(session: AsyncSession, news: Sequence[Acceptance]) -> None:
     )
     await _brake(session, ours, late)
     await outbox.add_all(session, [_dialled(n) for n in ours if n.attempt.attempt_id in opened])
+    await doubt_strays(session, [n.attempt for n in news if n not in ours])
 
 
 async def accept_open(
@@ -72,8 +71,7 @@ async def accept_open(
         return
     facts = [(one.attempt, provider_id) for one, provider_id in news]
     ours = await answered.accept_open(session, facts, said_by=said_by)
-    if len(ours) != len(news):
-        log.error("call.bound_twice", extra={"attempts": [a.attempt_id for a, _ in facts]})
+    await doubt_strays(session, [a for a, _ in facts if a.attempt_id not in ours])
     again = [(one, i) for one, i in news if not one.is_only and one.attempt.attempt_id in ours]
     if again:
         await _brake(session, [Acceptance(one.attempt, i, said_by) for one, i in again], set())
@@ -86,7 +84,7 @@ async def _brake(session: AsyncSession, ours: Sequence[Acceptance], late: set[st
     found = [n.attempt for n in ours if n.attempt.attempt_id in late]
     await surplus.take_back(session, found)
     await limits.retake(session, [(a.attempt_id, a.run_id, a.scope) for a in found])
-    await touches.restore(session, sorted(late))
+    await touches.restore(session, sorted(a.attempt_id for a in found))
     facts = [(n.attempt, n.provider_id) for n in ours]
     twice = await surplus.detect(session, facts)
     if twice:

@@ -49,7 +49,7 @@ SELECT one.*, job.state, job.open_attempt, job.attempts, job.misses, job.outcome
 )
 # All of it is locked by now but the numbers in `open_sends`, the calls in `provider_calls`, and
 # the channels, which come in the order of the protocol. INVARIANT I6: only who gets the provider's
-# id has its call opened and its job moved.
+# id is accepted, has its call opened and its job moved.
 _ACCEPT = text(
     """
 WITH news AS MATERIALIZED (
@@ -58,10 +58,16 @@ WITH news AS MATERIALIZED (
         CAST(:runs AS text[]), CAST(:seqs AS bigint[]), CAST(:accounts AS text[]),
         CAST(:provider_ids AS text[]))
         AS news (attempt_id, call_id, business_id, run_id, seq, account, provider_id)
+), bound AS (
+    INSERT INTO provider_calls (account, provider_id, attempt_id, business_id)
+    SELECT account, provider_id, attempt_id, business_id FROM news
+     ORDER BY account, provider_id, business_id
+    ON CONFLICT DO NOTHING
+    RETURNING attempt_id
 ), accepted AS (
     UPDATE attempts SET state = 'accepted', provider_id = news.provider_id,
            resolved_by = :said_by, resolved_at = clock_timestamp()
-      FROM news
+      FROM news JOIN bound USING (attempt_id)
      WHERE attempts.run_id = ANY (CAST(:distinct_runs AS text[]))
        AND attempts.attempt_id = ANY (CAST(:attempts AS text[]))
        AND attempts.seq = ANY (CAST(:seqs AS bigint[]))
@@ -69,12 +75,7 @@ WITH news AS MATERIALIZED (
        AND attempts.state = ANY (CAST(:attempt_befores AS text[]))
 ), closed AS (
     DELETE FROM open_sends WHERE attempt_id = ANY (CAST(:attempts AS text[]))
-), bound AS (
-    INSERT INTO provider_calls (account, provider_id, attempt_id, business_id)
-    SELECT account, provider_id, attempt_id, business_id FROM news
-     ORDER BY account, provider_id, business_id
-    ON CONFLICT DO NOTHING
-    RETURNING attempt_id
+       AND attempt_id IN (SELECT attempt_id FROM bound)
 ), opened AS (
     INSERT INTO calls (call_id, attempt_id, business_id, run_id, seq, account, provider_id, status,
                        rank, lasts)

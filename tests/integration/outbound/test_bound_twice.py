@@ -14,9 +14,9 @@ from trunkline_outbound.runs import complete_finished
 HELD = "SELECT (SELECT count(*) FROM open_sends), (SELECT count(*) FROM slots)"
 
 
-async def own_and_stray(scene: Scene, way: str, **policy: object) -> tuple[str, str, str]:
+async def own_and_stray(scene: Scene, way: str) -> tuple[str, str, str]:
     """A run, the attempt that owns FIRST, and one of which the provider says FIRST as well."""
-    run_id = await scene.start_run(2, **policy)
+    run_id = await scene.start_run(2)
     own, stray = sorted(await sent(scene, run_id))
     await record(scene.database, accepted(run_id, [own]))
     if way == "answer":

@@ -188,6 +188,25 @@ async def test_an_edit_does_not_shorten_the_calls_that_are_in_the_air(scene: Sce
     assert await scene.states(run_id) == {"unknown": 1}
 
 
+@pytest.mark.parametrize("way", ["answer", "callback"])
+async def test_an_edit_between_intent_and_answer_does_not_shorten_the_call(
+    scene: Scene, way: str
+) -> None:
+    """What was sent says how long a call may last, whatever its run says by the answer."""
+    run_id, attempt_id = await one_intent(scene, ring_timeout=60, time_limit=14_400)
+    shorter = RunPolicy(ring_timeout=5, time_limit=60)
+    await scene.hear(RunEdited(run_id=run_id, control_id="ctl_1", policy=shorter))
+    if way == "answer":
+        answer = Result("accepted", provider_id=SID)
+        await record(scene.database, [Recorded(attempt_id, run_id, answer)])
+    else:
+        await scene.report(attempt_id, SID, "ringing")
+        await fold_calls(scene.database, batch=10)
+    await dialled_ago(scene, 14_400 + 60 + 800)
+    await close_silent(scene.database, Horizons(call_margin=900))
+    assert await scene.states(run_id) == {"accepted": 1}
+
+
 async def test_nothing_is_said_of_a_call_that_ended_while_it_was_looked_for(
     scene: Scene, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -23,7 +23,8 @@ log = logging.getLogger(__name__)
 
 BATCH = 200
 
-# How long a call may last its run said when it was made: an edit is for later ones.
+# How long a call may last its provider was told when it was made: an edit is for later ones. A call
+# from before that was kept lasts as its run says.
 _SILENT_CALLS = text(
     """
 SELECT calls.attempt_id, calls.run_id FROM calls

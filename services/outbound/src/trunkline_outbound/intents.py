@@ -276,6 +276,7 @@ def _frame(claim: Claim, run: Run, channel: Channel, state: str, deadline: float
         correlation_id=run.correlation_id,
         state=state,
         deadline=deadline,
+        lasts=run.policy.ring_timeout + run.policy.time_limit,
     )
 
 

@@ -41,7 +41,8 @@ SELECT one.*, job.state, job.open_attempt, job.attempts, job.misses, job.outcome
          ORDER BY attempt_id) AS in_order
  CROSS JOIN LATERAL (
        SELECT attempt_id, call_id, business_id, run_id, seq, contact_id, channel_id, account,
-              from_number, to_number, state, correlation_id, traceparent FROM attempts
+              from_number, to_number, state, correlation_id, traceparent, lasts
+         FROM attempts
         WHERE attempts.run_id = in_order.run_id AND attempts.attempt_id = in_order.attempt_id
           FOR NO KEY UPDATE) AS one
   JOIN job ON job.run_id = one.run_id AND job.seq = one.seq
@@ -56,8 +57,8 @@ WITH news AS MATERIALIZED (
     SELECT * FROM unnest(
         CAST(:attempts AS text[]), CAST(:calls AS text[]), CAST(:businesses AS text[]),
         CAST(:runs AS text[]), CAST(:seqs AS bigint[]), CAST(:accounts AS text[]),
-        CAST(:provider_ids AS text[]))
-        AS news (attempt_id, call_id, business_id, run_id, seq, account, provider_id)
+        CAST(:provider_ids AS text[]), CAST(:lasts AS integer[]))
+        AS news (attempt_id, call_id, business_id, run_id, seq, account, provider_id, lasts)
 ), bound AS (
     INSERT INTO provider_calls (account, provider_id, attempt_id, business_id)
     SELECT account, provider_id, attempt_id, business_id FROM news
@@ -79,10 +80,8 @@ WITH news AS MATERIALIZED (
 ), opened AS (
     INSERT INTO calls (call_id, attempt_id, business_id, run_id, seq, account, provider_id, status,
                        rank, lasts)
-    SELECT call_id, attempt_id, news.business_id, news.run_id, seq, account, provider_id, 'queued',
-           10, CAST(runs.policy ->> 'ring_timeout' AS integer)
-               + CAST(runs.policy ->> 'time_limit' AS integer)
-      FROM news JOIN bound USING (attempt_id) LEFT JOIN runs ON runs.run_id = news.run_id
+    SELECT call_id, attempt_id, business_id, run_id, seq, account, provider_id, 'queued', 10, lasts
+      FROM news JOIN bound USING (attempt_id)
      ORDER BY call_id
     ON CONFLICT (call_id) DO NOTHING
     RETURNING attempt_id
@@ -138,9 +137,9 @@ async def lock(session: AsyncSession, asked: Sequence[tuple[str, str]]) -> dict[
     }
     found = {}
     for row in await fetch(session, _LOCK, parameters):
-        attempt = Attempt(*row[:13])
-        job = LockedJob(attempt.run_id, attempt.seq, *row[13:18])
-        found[attempt.attempt_id] = Answered(attempt, job, not row[18])
+        attempt = Attempt(*row[:14])
+        job = LockedJob(attempt.run_id, attempt.seq, *row[14:19])
+        found[attempt.attempt_id] = Answered(attempt, job, not row[19])
     return found
 
 
@@ -161,6 +160,7 @@ async def accept_open(
         "seqs": [a.seq for a in attempts],
         "accounts": [a.account for a in attempts],
         "provider_ids": [provider_id for _, provider_id in news],
+        "lasts": [a.lasts for a in attempts],
         "channels": sorted({a.channel_id for a in attempts}),
         "said_by": said_by,
         "attempt_befores": [s for s in before(ATTEMPT_NEXT, "accepted") if s in _OPEN_ATTEMPT],

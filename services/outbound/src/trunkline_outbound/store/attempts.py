@@ -22,10 +22,11 @@ _INSERT = text(
 WITH new AS (
 INSERT INTO attempts (attempt_id, call_id, business_id, run_id, seq, contact_id, claim_id,
        channel_id, account, from_number, to_number, state, send_deadline, correlation_id,
-       traceparent)
+       traceparent, lasts)
 SELECT attempt_id, call_id, :business_id, :run_id, seq, contact_id, :claim_id, :channel_id,
        :account, from_number, to_number, :state,
-       clock_timestamp() + make_interval(secs => :deadline), :correlation_id, traceparent
+       clock_timestamp() + make_interval(secs => :deadline), :correlation_id, traceparent,
+       CAST(:lasts AS integer)
   FROM unnest(CAST(:attempts AS text[]), CAST(:calls AS text[]), CAST(:seqs AS bigint[]),
               CAST(:contacts AS text[]), CAST(:senders AS text[]), CAST(:addresses AS text[]),
               CAST(:traceparents AS text[]))
@@ -53,7 +54,7 @@ _CLOSE_SENDS = text("DELETE FROM open_sends WHERE attempt_id = ANY (CAST(:attemp
 _GET = text(
     """
 SELECT attempt_id, call_id, business_id, run_id, seq, contact_id, channel_id, account,
-       from_number, to_number, state, correlation_id, traceparent
+       from_number, to_number, state, correlation_id, traceparent, lasts
   FROM attempts WHERE attempt_id = ANY (CAST(:attempts AS text[]))
    AND run_id = ANY (CAST(:runs AS text[]))
 """
@@ -137,7 +138,7 @@ class NewAttempt:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """An attempt as it was written, with its state when it was read."""
+    """An attempt as it was written, with its state when it was read; its call `lasts` seconds."""
 
     attempt_id: str
     call_id: str
@@ -152,6 +153,7 @@ class Attempt:
     state: str
     correlation_id: str
     traceparent: str | None
+    lasts: int | None
 
     @property
     def scope(self) -> str:
@@ -161,7 +163,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class IntentFrame:
-    """What all attempts of one micro-batch share. `deadline` in seconds from the intent."""
+    """What all attempts of one micro-batch share. Seconds: `deadline` from the intent."""
 
     business_id: str
     run_id: str
@@ -171,6 +173,7 @@ class IntentFrame:
     correlation_id: str
     state: str
     deadline: float
+    lasts: int
 
 
 async def insert_attempts(
@@ -186,6 +189,7 @@ async def insert_attempts(
         "correlation_id": frame.correlation_id,
         "state": frame.state,
         "deadline": frame.deadline,
+        "lasts": frame.lasts,
         "attempts": [a.attempt_id for a in new],
         "calls": [a.call_id for a in new],
         "seqs": [a.seq for a in new],

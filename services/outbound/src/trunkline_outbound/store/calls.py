@@ -17,14 +17,11 @@ _OPEN = text(
     """
 INSERT INTO calls (call_id, attempt_id, business_id, run_id, seq, account, provider_id, status,
                    rank, lasts)
-SELECT call_id, attempt_id, new.business_id, run_id, seq, account, provider_id, 'queued', 10,
-       CAST(runs.policy ->> 'ring_timeout' AS integer)
-       + CAST(runs.policy ->> 'time_limit' AS integer)
+SELECT call_id, attempt_id, business_id, run_id, seq, account, provider_id, 'queued', 10, lasts
   FROM unnest(CAST(:calls AS text[]), CAST(:attempts AS text[]), CAST(:businesses AS text[]),
               CAST(:runs AS text[]), CAST(:seqs AS bigint[]), CAST(:accounts AS text[]),
-              CAST(:provider_ids AS text[]))
-       AS new (call_id, attempt_id, business_id, run_id, seq, account, provider_id)
-  LEFT JOIN runs USING (run_id)
+              CAST(:provider_ids AS text[]), CAST(:lasts AS integer[]))
+       AS new (call_id, attempt_id, business_id, run_id, seq, account, provider_id, lasts)
  ORDER BY call_id
 ON CONFLICT (call_id) DO NOTHING
 RETURNING attempt_id
@@ -76,6 +73,7 @@ async def open_calls(session: AsyncSession, calls: Sequence[tuple[Attempt, str]]
         "seqs": [a.seq for a, _ in calls],
         "accounts": [a.account for a, _ in calls],
         "provider_ids": [provider_id for _, provider_id in calls],
+        "lasts": [a.lasts for a, _ in calls],
     }
     return set((await session.execute(_OPEN, parameters)).scalars())
 

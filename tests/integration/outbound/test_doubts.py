@@ -11,7 +11,8 @@ from trunkline_outbound.doubts import Patience, resolve_doubts
 from trunkline_outbound.folding import fold_calls
 from trunkline_outbound.gateways.twilio_calls import TwilioCalls
 from trunkline_outbound.horizons import Horizons, close_silent
-from trunkline_outbound.news import brake_surplus, hang_up, poll_silent_calls
+from trunkline_outbound.news import hang_up, poll_silent_calls
+from trunkline_outbound.surplus import brake_surplus
 
 
 @pytest.mark.defect("D-23")

@@ -38,12 +38,13 @@ from trunkline_outbound.doubts import Patience, resolve_doubts
 from trunkline_outbound.folding import fold_calls
 from trunkline_outbound.horizons import Horizons, close_silent
 from trunkline_outbound.intents import Draft, commit_intents
-from trunkline_outbound.news import brake_surplus, hang_up, poll_silent_calls
+from trunkline_outbound.news import hang_up, poll_silent_calls
 from trunkline_outbound.records import Recorded, record
 from trunkline_outbound.results import fold_messages
 from trunkline_outbound.sending import CallSender, Departure
 from trunkline_outbound.store import claims, runs
 from trunkline_outbound.store.claims import Claim, Lease
+from trunkline_outbound.surplus import brake_surplus
 
 _OLDER: Final = """
 WITH shift AS (SELECT make_interval(secs => :s) AS by),

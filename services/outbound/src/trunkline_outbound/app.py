@@ -50,7 +50,7 @@ from trunkline_outbound.gateways.twilio_calls import TwilioCalls
 from trunkline_outbound.gateways.voice import CallRegistry
 from trunkline_outbound.horizons import Horizons, close_silent
 from trunkline_outbound.legs import close_silent_legs, fold_legs
-from trunkline_outbound.news import brake_surplus, hang_up, poll_silent_calls
+from trunkline_outbound.news import hang_up, poll_silent_calls
 from trunkline_outbound.progress import tell_progress
 from trunkline_outbound.results import fold_messages
 from trunkline_outbound.routes import internal_router
@@ -63,6 +63,7 @@ from trunkline_outbound.store import touches
 from trunkline_outbound.store.events import FOLD_CALLS, FOLD_MESSAGES
 from trunkline_outbound.store.forecasts import WANTED
 from trunkline_outbound.store.legs import FOLD_LEGS
+from trunkline_outbound.surplus import brake_surplus
 
 FOLD_BATCH: Final = 500
 ASK_AT_ONCE: Final = 40

@@ -17,7 +17,7 @@ from trunkline_outbound.domain.calls import CallEvent
 from trunkline_outbound.gateways.twilio_calls import ProviderSilent
 from trunkline_outbound.gateways.voice import AccountAccess, CallRegistry, ProviderCall
 from trunkline_outbound.prices import keep_price
-from trunkline_outbound.store import attempts, doubts, events, surplus
+from trunkline_outbound.store import attempts, doubts, events
 from trunkline_outbound.store.attempts import Attempt
 from trunkline_outbound.store.doubts import LiveCall
 from trunkline_outbound.store.events import KeptOfCall
@@ -81,20 +81,6 @@ async def hang_up(database: Database, registry: CallRegistry, accounts: Accounts
         await registry.end(access, call.provider_id, ringing_only=False)
 
     await each(accounts, due, end)
-    return len(due)
-
-
-async def brake_surplus(database: Database, registry: CallRegistry, accounts: Accounts) -> int:
-    """Stop a job's second call while nobody has answered it; how many were tried."""
-    async with transaction(database) as session:
-        due = await surplus.pick(session, batch=BATCH)
-
-    async def stop(call: LiveCall, access: AccountAccess) -> None:
-        stopped = await registry.end(access, call.provider_id, ringing_only=True)
-        async with transaction(database) as session:
-            await surplus.settle(session, call, "stopped" if stopped else "too_late")
-
-    await each(accounts, due, stop)
     return len(due)
 
 

@@ -72,11 +72,25 @@ _PICK = text(
     """
 WITH due AS (
     SELECT business_id, account, provider_id FROM surplus_calls
-     WHERE result IS NULL AND try_at <= clock_timestamp()
+     WHERE result IS NULL AND tries < :most AND try_at <= clock_timestamp()
      ORDER BY try_at LIMIT :batch FOR NO KEY UPDATE SKIP LOCKED)
 UPDATE surplus_calls SET tries = tries + 1,
-       try_at = clock_timestamp() + make_interval(secs => least(power(2, tries), 60)),
-       result = CASE WHEN tries > 10 THEN 'given_up' END
+       try_at = clock_timestamp() + make_interval(secs => least(power(2, tries), 60))
+  FROM due WHERE surplus_calls.business_id = due.business_id
+             AND surplus_calls.account = due.account
+             AND surplus_calls.provider_id = due.provider_id
+RETURNING attempt_id, surplus_calls.business_id, channel_id, surplus_calls.account,
+          surplus_calls.provider_id
+"""
+)
+# The last try has its time as well before it counts as one that came to nothing.
+_GIVE_UP = text(
+    """
+WITH due AS (
+    SELECT business_id, account, provider_id FROM surplus_calls
+     WHERE result IS NULL AND tries >= :most AND try_at <= clock_timestamp()
+     ORDER BY try_at LIMIT :batch FOR NO KEY UPDATE SKIP LOCKED)
+UPDATE surplus_calls SET result = 'given_up'
   FROM due WHERE surplus_calls.business_id = due.business_id
              AND surplus_calls.account = due.account
              AND surplus_calls.provider_id = due.provider_id
@@ -131,9 +145,15 @@ async def detect(session: AsyncSession, facts: Sequence[tuple[Attempt, str]]) ->
     return list((await session.execute(_DETECT, parameters)).scalars())
 
 
-async def pick(session: AsyncSession, *, batch: int) -> list[LiveCall]:
-    """Those to be stopped now."""
-    return [LiveCall(*row) for row in await session.execute(_PICK, {"batch": batch})]
+async def pick(session: AsyncSession, *, most: int, batch: int) -> list[LiveCall]:
+    """Those to be stopped now, each tried `most` times."""
+    return [LiveCall(*row) for row in await session.execute(_PICK, {"most": most, "batch": batch})]
+
+
+async def give_up(session: AsyncSession, *, most: int, batch: int) -> list[LiveCall]:
+    """Those that nothing stopped, after `most` tries without an answer."""
+    rows = await session.execute(_GIVE_UP, {"most": most, "batch": batch})
+    return [LiveCall(*row) for row in rows]
 
 
 async def settle(session: AsyncSession, call: LiveCall, result: str) -> None:

@@ -13,7 +13,7 @@ from typing import Final
 
 from fastapi import FastAPI
 
-from trunkline_common.db import Database, transaction
+from trunkline_common.db import Database
 from trunkline_common.db.retry import retried
 from trunkline_common.http import create_app
 from trunkline_common.last_byte import open_http
@@ -45,6 +45,7 @@ from trunkline_outbound.doubts import BATCH as DOUBTS_BATCH
 from trunkline_outbound.doubts import Patience, resolve_doubts
 from trunkline_outbound.folding import fold_calls
 from trunkline_outbound.forecasting import count_next
+from trunkline_outbound.forgetting import forget_old
 from trunkline_outbound.gateways.twilio import TwilioGateway
 from trunkline_outbound.gateways.twilio_calls import TwilioCalls
 from trunkline_outbound.gateways.voice import CallRegistry
@@ -59,7 +60,6 @@ from trunkline_outbound.routes_forecasts import forecast_router
 from trunkline_outbound.routes_outcomes import outcome_router
 from trunkline_outbound.sending import CallSender
 from trunkline_outbound.settings import Settings
-from trunkline_outbound.store import touches
 from trunkline_outbound.store.events import FOLD_CALLS, FOLD_MESSAGES
 from trunkline_outbound.store.forecasts import WANTED
 from trunkline_outbound.store.legs import FOLD_LEGS
@@ -239,9 +239,8 @@ async def schedule(runtime: Runtime[Settings]) -> None:
     async def forecast() -> bool:
         return await count_next(runtime.database)
 
-    async def forget_touches() -> bool:
-        async with transaction(runtime.database) as session:
-            return await touches.prune(session) > 0
+    async def forget() -> bool:
+        return await forget_old(runtime.database, keep_days=runtime.settings.run_keep_days)
 
     async def cohorts() -> bool:
         return await keep_cohorts(runtime.database, keep_days=runtime.settings.run_keep_days)
@@ -261,7 +260,7 @@ async def schedule(runtime: Runtime[Settings]) -> None:
         tasks.create_task(
             work_loop("forecasts", forecast, stop=runtime.stop, flag=bell, idle=FORECAST_IDLE)
         )
-        tasks.create_task(work_loop("touches", forget_touches, stop=runtime.stop, idle=60.0))
+        tasks.create_task(work_loop("forget", forget, stop=runtime.stop, idle=60.0))
         tasks.create_task(prune(runtime))
         tasks.create_task(audit_nightly(auditor, runtime.settings.audit_at, runtime.stop))
 

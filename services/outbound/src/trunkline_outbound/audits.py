@@ -40,7 +40,6 @@ MOST_TRIES: Final = 30  # in a row: about twelve hours
 MOST_ASKED: Final = 200  # calls of ours that the list lacks, asked for one by one
 AT_ONCE: Final = 10
 SECONDS_TO_ASK: Final = 60.0
-KEEP_DAYS: Final = 90
 NO_ACCESS: Final = "account_not_open"
 
 AUDITS = Counter("trunkline_audits_total", "Audits of a day by their end", ["result"])
@@ -63,7 +62,6 @@ class Auditor:
         days = [newest - timedelta(days=back) for back in range(DAYS_BACK)]
         async with transaction(self.database) as session:
             await store.open_due(session, days)
-            await store.prune(session, days=KEEP_DAYS)
 
     async def reopen(self, channel_id: str, day: date) -> Key | None:
         """Audit this day of a channel's account again, from the first page."""

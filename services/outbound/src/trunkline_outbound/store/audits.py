@@ -92,22 +92,6 @@ UPDATE call_audits SET state = 'failed', reason = :reason, audited_at = clock_ti
  WHERE {KEY} AND token = :token AND state = 'reading'
 """  # noqa: S608
 )
-_PRUNE: Final = text(
-    """
-WITH old AS (
-    SELECT business_id, account, day FROM call_audits
-     WHERE day < CAST(clock_timestamp() AT TIME ZONE 'UTC' AS date) - CAST(:days AS integer)
-     LIMIT :batch FOR NO KEY UPDATE SKIP LOCKED),
-listed AS (
-    DELETE FROM audit_listed USING old WHERE audit_listed.business_id = old.business_id
-       AND audit_listed.account = old.account AND audit_listed.day = old.day),
-differences AS (
-    DELETE FROM audit_differences USING old WHERE audit_differences.business_id = old.business_id
-       AND audit_differences.account = old.account AND audit_differences.day = old.day)
-DELETE FROM call_audits USING old WHERE call_audits.business_id = old.business_id
-   AND call_audits.account = old.account AND call_audits.day = old.day
-"""
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,9 +187,3 @@ async def try_later(
 async def fail(session: AsyncSession, audit: Audit, *, reason: str) -> None:
     """Give it up; the report says so."""
     await session.execute(_FAIL, {**audit.key, "reason": reason, "token": audit.token})
-
-
-async def prune(session: AsyncSession, *, days: int, batch: int = 20) -> int:
-    """Forget audits of long ago with everything in them, a few at a time; how many went."""
-    result = await session.execute(_PRUNE, {"days": days, "batch": batch})
-    return int(result.rowcount)  # type: ignore[attr-defined]  # present on DML results

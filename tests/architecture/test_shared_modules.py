@@ -47,6 +47,7 @@ MODULES = [
     "db.transaction",
     "db.wake",
     "failpoints",
+    "foreign",
     "http",
     "http.correlation",
     "http.health",

@@ -12,6 +12,7 @@ from importlib.metadata import version
 
 import aiohttp
 
+from trunkline_common.foreign import is_id, read_object
 from trunkline_common.last_byte import Answer, post_gated
 from trunkline_messaging.domain.answers import Reply, Result, classify_reply, classify_silence
 from trunkline_messaging.gateways.whatsapp import MessageOrder
@@ -66,7 +67,7 @@ def classify(answer: Answer) -> Result:
     """Read Meta's answer, as far as there is one."""
     if answer.kind != "answered":
         return classify_silence(released=answer.kind == "in_doubt", reason=answer.reason)
-    body = _mapping(_parsed(answer.body))
+    body = read_object(answer.body) or {}
     error = _mapping(body.get("error"))
     details = _mapping(error.get("error_data")).get("details")
     return classify_reply(
@@ -79,14 +80,6 @@ def classify(answer: Answer) -> Result:
             retry_after=_retry_after(answer.headers),
         )
     )
-
-
-def _parsed(raw: bytes) -> object:
-    try:
-        parsed: object = json.loads(raw)
-    except ValueError:
-        return None
-    return parsed
 
 
 def _mapping(value: object) -> Mapping[str, object]:
@@ -102,7 +95,7 @@ def _message_id(body: Mapping[str, object]) -> str | None:
     if not isinstance(messages, list) or len(messages) != 1:
         return None
     found = _mapping(messages[0]).get("id")
-    return found if isinstance(found, str) and found else None
+    return found if isinstance(found, str) and is_id(found) else None
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

@@ -5,7 +5,6 @@ https://www.twilio.com/docs/voice/api/call-resource#create-a-call-resource
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -15,6 +14,7 @@ from urllib.parse import urlencode
 import aiohttp
 from yarl import URL
 
+from trunkline_common.foreign import read_object
 from trunkline_common.last_byte import Answer, post_gated
 from trunkline_outbound.domain.classification import Result, classify_answer, classify_silence
 from trunkline_outbound.gateways.forms import quoted
@@ -102,7 +102,7 @@ def classify(answer: Answer) -> Result:
         return classify_silence(released=False, reason=answer.reason)
     if answer.kind == "in_doubt":
         return classify_silence(released=True, reason=answer.reason)
-    body = _body(answer.body)
+    body = read_object(answer.body) or {}
     code = body.get("code")
     sid = body.get("sid")
     return classify_answer(
@@ -112,14 +112,6 @@ def classify(answer: Answer) -> Result:
         retry_after=_retry_after(answer.headers),
         text=str(body.get("message") or f"HTTP {answer.status}")[:300],
     )
-
-
-def _body(raw: bytes) -> Mapping[str, object]:
-    try:
-        value = json.loads(raw)
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

@@ -5,7 +5,6 @@ https://www.twilio.com/docs/voice/api/call-resource
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -13,6 +12,7 @@ from typing import Any, Final
 
 import aiohttp
 
+from trunkline_common.foreign import is_id, read_object
 from trunkline_common.outcomes import TrunklineError
 from trunkline_outbound.gateways.voice import AccountAccess, Listing, ProviderCall
 
@@ -95,7 +95,7 @@ class TwilioCalls:
 
     async def _get(
         self, access: AccountAccess, url: str, query: Mapping[str, str]
-    ) -> tuple[dict[str, Any], datetime | None]:
+    ) -> tuple[Mapping[str, Any], datetime | None]:
         try:
             async with self._session.get(
                 url, params=query, headers=_headers(access), allow_redirects=False
@@ -121,13 +121,10 @@ def _headers(access: AccountAccess) -> dict[str, str]:
     return {"Authorization": token, "Accept": "application/json"}
 
 
-def _object(raw: bytes) -> dict[str, Any]:
-    try:
-        value = json.loads(raw)
-    except ValueError as error:
-        raise ProviderSilent("the answer is not JSON") from error
-    if not isinstance(value, dict):
-        raise ProviderSilent("the answer is not an object")
+def _object(raw: bytes) -> Mapping[str, Any]:
+    value = read_object(raw)
+    if value is None:
+        raise ProviderSilent("the answer is not a JSON object")
     return value
 
 
@@ -145,6 +142,8 @@ def without_legs(listing: Listing) -> Listing:
 
 
 def _call(body: Mapping[str, Any]) -> ProviderCall:
+    if not is_id(body.get("sid")):
+        raise ProviderSilent("the answer has no readable id")
     try:
         return ProviderCall(
             provider_id=str(body["sid"]),

@@ -105,8 +105,6 @@ async def test_what_outbound_refuses_is_a_conflict(tenant: Tenant, database: Dat
     run = await run_of(tenant)
     await tenant.post(f"/v1/runs/{run}/start")
     pending = await tenant.post(f"/v1/runs/{run}/contacts", {"contact_ids": ids})
-    [waited] = (await tenant.get(f"/v1/runs/{run}")).json()["waiting_for"]
-    assert (waited["control"], waited["control_id"]) == ("add", pending.json()["id"])
     end = RunAdditionEnded(
         run_id=run, control_id=pending.json()["id"], added=0, rejects=0, total=1,
         refused="the run is completed",
@@ -114,7 +112,6 @@ async def test_what_outbound_refuses_is_a_conflict(tenant: Tenant, database: Dat
     await hear(database, tenant.id, end)
     told = (await tenant.get(pending.headers["location"])).json()
     assert (told["state"], told["reason"]) == ("refused", "the run is completed")
-    assert (await tenant.get(f"/v1/runs/{run}")).json()["waiting_for"] == []
     await hear(database, tenant.id, outbound.RunCompleted(run_id=run, **COUNTS))
     late = await tenant.post(f"/v1/runs/{run}/contacts", {"contact_ids": ids})
     assert (late.status_code, late.json()["type"]) == (409, "urn:trunkline:problem:run-over")
@@ -140,6 +137,35 @@ async def test_nobody_is_added_who_lacks_what_the_texts_need(
     assert (
         await tenant.post(f"/v1/runs/{run}/contacts", {"contact_ids": [first]})
     ).status_code < 300
+
+
+async def test_a_cancel_does_not_wait_for_the_look_at_an_import(
+    tenant: Tenant, database: Database
+) -> None:
+    """An import may be large, and all that is told of a run goes through its row."""
+    upload = (await tenant.upload(b"phone,first_name\n0171 1234500,Ada\n")).json()["id"]
+    content = {"script": "Good day, {{first_name}}", "variables": {"first_name": {}}}
+    audience = {"import_id": upload}
+    drafted = await tenant.draft(await tenant.voice_channel(), audience, content=content)
+    run = drafted.json()["id"]
+    assert (await tenant.post(f"/v1/runs/{run}/start")).status_code == 202
+    async with asyncio.TaskGroup() as group, transaction(database) as session:
+        await session.execute(text("LOCK TABLE audience_members IN ACCESS EXCLUSIVE MODE"))
+        adds = group.create_task(tenant.post(f"/v1/runs/{run}/contacts", {"import_id": upload}))
+        await waiting.eventually(lambda: looks_at_the_audience(database))
+        async with asyncio.timeout(5):
+            cancelled = await tenant.post(f"/v1/runs/{run}/cancel")
+    assert cancelled.status_code == 202
+    assert adds.result().status_code in (202, 409)
+
+
+async def looks_at_the_audience(database: Database) -> bool:
+    query = text(
+        "SELECT count(*) FROM pg_locks WHERE NOT granted"
+        " AND relation = to_regclass('audience_members')"
+    )
+    async with transaction(database) as session:
+        return bool((await session.execute(query)).scalar_one())
 
 
 async def test_whom_it_is_not_for_is_refused_and_nothing_changes(

@@ -46,6 +46,7 @@ class Wish:
 
 async def ask(database: Database, business_id: str, run_id: str, wish: Wish) -> Asked:
     """Add, and wait a moment for outbound's answer. Raises a conflict where the run is closed."""
+    is_looked_at = await _look_ahead(database, business_id, run_id, wish.audience)
     async with transaction(database) as session:
         run = await runs.lock(session, business_id, run_id)
         if run is None:
@@ -54,11 +55,29 @@ async def ask(database: Database, business_id: str, run_id: str, wish: Wish) -> 
             raise errors.run_over(run.state)
         if run.preparing:
             raise errors.audience_preparing()
-        asked = await _keep(session, run, wish)
+        asked = await _keep(session, run, wish, is_looked_at=is_looked_at)
     return await controls.settled(database, business_id, asked)
 
 
-async def _keep(session: AsyncSession, run: Run, wish: Wish) -> Asked:
+async def _look_ahead(
+    database: Database, business_id: str, run_id: str, audience: Audience
+) -> bool:
+    """Look at an import before the run is locked; whether that was done. Raises what is wrong.
+
+    An import may be large, and a cancel or what outbound says of the run must not wait for it.
+    Neither an import nor the texts of a run that was started change, so it need not be done again.
+    """
+    if audience.import_id is None:
+        return False
+    async with transaction(database) as session:
+        run = await runs.get(session, business_id, run_id)
+        if run is None or run.state == "draft":
+            return False
+        await _check_values(session, run, audience.import_id)
+    return True
+
+
+async def _keep(session: AsyncSession, run: Run, wish: Wish, *, is_looked_at: bool) -> Asked:
     control_id = new_id(CONTROL)
     list_id = await audience_list(session, run.business_id, control_id, wish.audience)
     if list_id is None:
@@ -66,7 +85,7 @@ async def _keep(session: AsyncSession, run: Run, wish: Wish) -> Asked:
     answer = None
     if run.state == "draft":
         answer = await _join(session, run, list_id)
-    else:
+    elif not is_looked_at:
         await _check_values(session, run, list_id)
     asked = await control_store.add(
         session,

@@ -54,6 +54,13 @@ async def test_outside_its_window_a_job_waits_for_it(scene: Scene) -> None:
     assert await scene.value("SELECT count(*) FROM attempts") == 0
 
 
+async def test_a_window_that_was_kept_with_a_zone_is_on_the_wall_clock(scene: Scene) -> None:
+    """Nothing can be compared with such a time: whatever was claimed of the run would fail."""
+    run_id = await start(scene, {"opens": "00:00Z", "closes": "23:59:59.999999+02:00"}, "UTC")
+    intents = await intend(scene, await claim(scene, run_id, "w1"), "w1", wanted=1)
+    assert len(intents.granted) == 1
+
+
 async def test_a_retry_is_held_back_like_a_first_try(scene: Scene) -> None:
     run_id = await start(scene, CLOSED, "UTC")
     await scene.rows(

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from trunkline_common.contracts.content import ContentVariable
 from trunkline_common.contracts.envelope import Event
-from trunkline_common.contracts.limits import AutoPause, ContactBudget, NumberCaps
+from trunkline_common.contracts.limits import AutoPause, ContactBudget, NumberCaps, WallTime
 
 ChannelKind = Literal["voice", "whatsapp"]
 
@@ -93,8 +93,8 @@ class CallingWindow(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    opens: time = time(9)
-    closes: time = time(20)
+    opens: WallTime = time(9)
+    closes: WallTime = time(20)
     weekdays: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7)
 
 

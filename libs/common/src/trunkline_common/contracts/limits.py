@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from datetime import time
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict
+
+
+def _on_a_wall(value: time) -> time:
+    """A zone was accepted once, and no contact's clock can be held against it."""
+    return value.replace(tzinfo=None)
+
+
+WallTime = Annotated[time, AfterValidator(_on_a_wall)]
 
 
 class ContactBudget(BaseModel):

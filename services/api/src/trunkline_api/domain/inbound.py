@@ -10,7 +10,16 @@ from urllib.parse import urlencode
 from pydantic import ValidationError
 from twilio.twiml.voice_response import VoiceResponse
 
-from trunkline_api.domain.provider_facts import Form, Heard, digest, printable, said, time, whole
+from trunkline_api.domain.provider_facts import (
+    Form,
+    Heard,
+    digest,
+    numbered,
+    printable,
+    said,
+    time,
+    whole,
+)
 from trunkline_api.domain.speech import Speaker, values_of
 from trunkline_api.domain.steps import (
     Dialogue,
@@ -101,7 +110,7 @@ def faults_of(dialogue: Dialogue) -> list[tuple[str, str]]:
 def inbound_status(form: Form, channel_id: str, account: str, raw: str) -> Heard:
     """A call came, went on or ended."""
     sid, status = printable(form["CallSid"]), printable(form["CallStatus"])
-    number = form.get("SequenceNumber", "")
+    number = whole(form.get("SequenceNumber", ""))
     event = CallInboundReported(
         provider_call_id=sid,
         account=account,
@@ -109,7 +118,7 @@ def inbound_status(form: Form, channel_id: str, account: str, raw: str) -> Heard
         from_number=said(form, "From"),
         to_number=printable(form["To"]),
         status=status,
-        sequence_number=whole(number),
+        sequence_number=number,
         duration=whole(form.get("CallDuration", "")),
         answered_by=said(form, "AnsweredBy"),
         error_code=said(form, "ErrorCode"),
@@ -117,4 +126,4 @@ def inbound_status(form: Form, channel_id: str, account: str, raw: str) -> Heard
         reported_at=time(form.get("Timestamp", "")),
         parent_call_id=said(form, "ParentCallSid"),
     )
-    return Heard(f"inbound:{sid}:{status}:{number}:{digest(raw)}", "inbound", raw, event)
+    return Heard(f"inbound:{sid}:{status}:{numbered(number)}:{digest(raw)}", "inbound", raw, event)

@@ -11,7 +11,9 @@ FARTHEST_DAYS: Final = 400  # outbound looks no farther: what has not opened by 
 
 def opens_ever(window: Mapping[str, Any], holidays: Collection[date], today: date) -> bool:
     """Whether there is a day on which this window opens. `window` is that of a run's policy."""
-    opens, closes = time.fromisoformat(window["opens"]), time.fromisoformat(window["closes"])
+    opens, closes = (
+        time.fromisoformat(window[end]).replace(tzinfo=None) for end in ("opens", "closes")
+    )
     weekdays = set(window["weekdays"])
     if opens >= closes or not weekdays:
         return False

@@ -50,21 +50,21 @@ def call_status(form: Form, place: Place, raw: str) -> Heard:
     if form.get("ParentCallSid"):
         return call_leg(form, place, raw)  # its end is not the end of our call
     sid, status = printable(form["CallSid"]), printable(form["CallStatus"])
-    number = form.get("SequenceNumber", "")
+    number = whole(form.get("SequenceNumber", ""))
     event = CallStatusReported(
         provider_call_id=sid,
         account=place.account,
         channel_id=place.channel_id,
         attempt_id=place.attempt_id,
         status=status,
-        sequence_number=whole(number),
+        sequence_number=number,
         duration=whole(form.get("CallDuration", "")),
         answered_by=said(form, "AnsweredBy"),
         error_code=said(form, "ErrorCode"),
         sip_code=said(form, "SipResponseCode"),
         reported_at=time(form.get("Timestamp", "")),
     )
-    key = f"status:{sid}:{status}:{number}:{digest(raw)}"
+    key = f"status:{sid}:{status}:{numbered(number)}:{digest(raw)}"
     return Heard(key, "status", raw, event, attempt_id=place.attempt_id)
 
 
@@ -93,7 +93,8 @@ def call_leg(form: Form, place: Place, raw: str) -> Heard:
         status=status,
         duration=whole(form.get("CallDuration", "")),
     )
-    key = f"leg:{sid}:{status}:{form.get('SequenceNumber', '')}:{digest(raw)}"
+    number = whole(form.get("SequenceNumber", ""))
+    key = f"leg:{sid}:{status}:{numbered(number)}:{digest(raw)}"
     return Heard(key, "leg", raw, event, attempt_id=place.attempt_id)
 
 
@@ -219,6 +220,11 @@ def digest(text: str) -> str:
 def whole(text: str) -> int | None:
     """A whole number, or None."""
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+
+
+def numbered(number: int | None) -> str:
+    """A number as keys have it; nothing for none."""
+    return "" if number is None else str(number)
 
 
 def time(text: str) -> datetime | None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from fastapi import APIRouter
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from trunkline_api import checks
 from trunkline_api.checks import Finding
 from trunkline_api.routes.answers import Asked, FieldProblem, Told
 from trunkline_api.routes.callers import RunsReader, ServiceParts
 from trunkline_api.routes.guards import PublicRoute
+from trunkline_api.routes.values import Moment
 from trunkline_common.http.problems import TYPE_PREFIX
 
 router = APIRouter(prefix="/runs/{run_id}", tags=["runs"], route_class=PublicRoute)
@@ -20,7 +21,7 @@ router = APIRouter(prefix="/runs/{run_id}", tags=["runs"], route_class=PublicRou
 class CheckAsked(Asked):
     """The start that is meant, if it is not at once."""
 
-    start_at: AwareDatetime | None = None
+    start_at: Moment | None = None
 
 
 class FindingTold(Told):

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter, Response
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from trunkline_api import controls, errors
 from trunkline_api.controls import Wish
@@ -23,7 +23,8 @@ from trunkline_api.routes.answers import (
 )
 from trunkline_api.routes.callers import RunsReader, RunsWriter, ServiceParts
 from trunkline_api.routes.guards import PublicRoute
-from trunkline_api.routes.runs import PolicyAsked, ahead, opens_at_all
+from trunkline_api.routes.runs import PolicyAsked, ahead, named_in, opens_at_all
+from trunkline_api.routes.values import Moment
 from trunkline_common.http import correlation_id
 
 router = APIRouter(prefix="/runs/{run_id}", tags=["runs"], route_class=PublicRoute)
@@ -39,7 +40,7 @@ class EditAsked(Asked):
     """What is to change; what is not named stays. `null` takes a limit away."""
 
     policy: PolicyAsked | None = None
-    start_at: AwareDatetime | None = Field(
+    start_at: Moment | None = Field(
         default=None, description="only before the start; null: as soon as the audience is there"
     )
 
@@ -119,9 +120,12 @@ async def edit_run(
     """Change how a run behaves, also while it runs: it counts for whatever is admitted next."""
     opens_at_all(asked.policy)
     moves_start = "start_at" in asked.model_fields_set
-    policy = asked.policy.model_dump(mode="json", exclude_unset=True) if asked.policy else {}
     wish = _wish(
-        "edit", caller, policy=policy, start_at=ahead(asked.start_at), moves_start=moves_start
+        "edit",
+        caller,
+        policy=named_in(asked.policy),
+        start_at=ahead(asked.start_at),
+        moves_start=moves_start,
     )
     return await _asked(wish, run_id, caller, parts, response)
 

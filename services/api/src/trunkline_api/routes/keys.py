@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Annotated
+from datetime import datetime
 
 from fastapi import APIRouter
-from pydantic import AfterValidator, AwareDatetime, Field
+from pydantic import Field
 
 from trunkline_api import errors, keys
 from trunkline_api.domain.scopes import Scope
@@ -22,20 +21,10 @@ from trunkline_api.routes.answers import (
 )
 from trunkline_api.routes.callers import KeysWriter, ServiceParts
 from trunkline_api.routes.guards import PublicRoute
+from trunkline_api.routes.values import Moment
 from trunkline_api.store.businesses import Key, NewKey
 
 router = APIRouter(prefix="/keys", tags=["keys"], route_class=PublicRoute)
-
-
-def _in_utc(value: datetime) -> datetime:
-    try:
-        return value.astimezone(UTC)
-    except OverflowError:
-        message = "no such moment in UTC"
-        raise ValueError(message) from None
-
-
-Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 
 
 class KeyAsked(Asked):

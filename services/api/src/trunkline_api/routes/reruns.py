@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Response
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from trunkline_api import errors, reruns
 from trunkline_api.contents import kept_form
@@ -24,7 +24,8 @@ from trunkline_api.routes.answers import (
 )
 from trunkline_api.routes.callers import RunsReader, RunsWriter, ServiceParts
 from trunkline_api.routes.guards import PublicRoute
-from trunkline_api.routes.runs import PolicyAsked, RunTold, ahead, opens_at_all
+from trunkline_api.routes.runs import PolicyAsked, RunTold, ahead, named_in, opens_at_all
+from trunkline_api.routes.values import Moment
 from trunkline_common.http import correlation_id
 
 router = APIRouter(prefix="/runs/{run_id}", tags=["runs"], route_class=PublicRoute)
@@ -57,7 +58,7 @@ class RerunAsked(Asked):
         default=None, description="what is not named stays as the parent's; null takes a limit away"
     )
     start: bool = Field(default=False, description="as soon as its audience is there")
-    start_at: AwareDatetime | None = None
+    start_at: Moment | None = None
 
 
 @router.post("/reruns", status_code=201, responses=_ANSWERS)
@@ -71,7 +72,6 @@ async def rerun(
     """
     opens_at_all(asked.policy)
     content = kept_form(asked.content) if asked.content else None
-    policy = asked.policy.model_dump(mode="json", exclude_unset=True) if asked.policy else {}
     wish = Wish(
         key=asked.key,
         outcomes=list(asked.outcomes),
@@ -79,7 +79,7 @@ async def rerun(
         correlation_id=correlation_id(),
         name=asked.name,
         content=content,
-        policy=policy,
+        policy=named_in(asked.policy),
         starts=asked.start,
         start_at=ahead(asked.start_at),
     )

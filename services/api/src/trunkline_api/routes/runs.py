@@ -6,7 +6,7 @@ from datetime import UTC, datetime, time
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter
-from pydantic import AwareDatetime, Field, computed_field, model_validator
+from pydantic import Field, computed_field, model_validator
 
 from trunkline_api import contents, errors, runs
 from trunkline_api.domain.paces import ended_of
@@ -29,7 +29,7 @@ from trunkline_api.routes.callers import (
 )
 from trunkline_api.routes.contents import EXAMPLE
 from trunkline_api.routes.guards import PublicRoute
-from trunkline_api.routes.values import MOVES
+from trunkline_api.routes.values import MOVES, Moment, WallClock
 from trunkline_common.contracts.api import ChannelKind
 from trunkline_common.contracts.runs import Forecast
 from trunkline_common.http import correlation_id
@@ -55,10 +55,10 @@ class AudienceAsked(Asked):
 class WindowAsked(Asked):
     """When contacts may be called, on their own wall clock; `closes` is not in it any more."""
 
-    opens: time = time(9)
-    closes: time = time(20)
+    opens: WallClock = time(9)
+    closes: WallClock = time(20)
     weekdays: list[Annotated[int, Field(ge=1, le=7)]] = Field(
-        default=[1, 2, 3, 4, 5, 6, 7], description="ISO: Monday is 1"
+        default=[1, 2, 3, 4, 5, 6, 7], max_length=7, description="ISO: Monday is 1"
     )
 
 
@@ -209,7 +209,7 @@ async def create_run(asked: RunAsked, caller: RunsWriter, parts: ServiceParts) -
 class StartAsked(Asked):
     """When to start; without it, as soon as the audience is frozen."""
 
-    start_at: AwareDatetime | None = None
+    start_at: Moment | None = None
 
 
 def opens_at_all(policy: PolicyAsked | None) -> None:
@@ -217,6 +217,11 @@ def opens_at_all(policy: PolicyAsked | None) -> None:
     window = policy.window if policy else None
     if window is not None and (not window.weekdays or window.opens >= window.closes):
         raise errors.window_never_opens()
+
+
+def named_in(policy: PolicyAsked | None) -> dict[str, Any]:
+    """What of a policy was named, each whole: what is named in part has its defaults."""
+    return policy.model_dump(mode="json", include=policy.model_fields_set) if policy else {}
 
 
 def ahead(start_at: datetime | None) -> datetime | None:
@@ -254,31 +259,10 @@ async def list_runs(
     return page_of(rows, limit, RunTold.model_validate, lambda row: row.id)
 
 
-class WaitedFor(Told):
-    """A control without an answer. An addition keeps its run from ending until all of it came."""
-
-    control: str
-    control_id: str
-    asked_at: datetime
-
-
-class RunDetail(RunTold):
-    """A run, and what it waits for."""
-
-    waiting_for: list[WaitedFor] = Field(
-        description="controls without an answer, the oldest first; an `add` that stays here has "
-        "lost a part of its contacts on the way: it ends by itself, or with a cancel"
-    )
-
-
 @router.get("/{run_id}")
-async def get_run(run_id: str, caller: RunsReader, parts: ServiceParts) -> RunDetail:
+async def get_run(run_id: str, caller: RunsReader, parts: ServiceParts) -> RunTold:
     """One run."""
-    run, pending = await runs.detail(parts.database, caller.business_id, run_id)
+    run = await runs.get(parts.database, caller.business_id, run_id)
     if run is None:
         raise errors.not_found("run")
-    told = RunTold.model_validate(run).model_dump(exclude={"progress"})
-    waited = [
-        WaitedFor(control=one.control, control_id=one.id, asked_at=one.asked_at) for one in pending
-    ]
-    return RunDetail(**told, waiting_for=waited)
+    return RunTold.model_validate(run)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, time
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from trunkline_api.domain.candidates import available_zones
@@ -18,6 +19,21 @@ def _is_zone(value: str) -> str:
     return value
 
 
+def _in_utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        message = "no such moment in UTC"
+        raise ValueError(message) from None
+
+
+def _on_a_wall(value: time) -> time:
+    if value.tzinfo is not None:
+        message = "a time on the contact's own clock, such as 09:00: without a zone"
+        raise ValueError(message)
+    return value
+
+
 def _moves(value: Any) -> Any:
     if value == 0 and not isinstance(value, bool):
         raise PydanticCustomError(
@@ -27,4 +43,6 @@ def _moves(value: Any) -> Any:
 
 
 TimeZone = Annotated[str, AfterValidator(_is_zone), Field(examples=["Europe/Berlin"])]
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+WallClock = Annotated[time, AfterValidator(_on_a_wall)]
 MOVES: Final = BeforeValidator(_moves)

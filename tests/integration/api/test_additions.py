@@ -105,6 +105,8 @@ async def test_what_outbound_refuses_is_a_conflict(tenant: Tenant, database: Dat
     run = await run_of(tenant)
     await tenant.post(f"/v1/runs/{run}/start")
     pending = await tenant.post(f"/v1/runs/{run}/contacts", {"contact_ids": ids})
+    [waited] = (await tenant.get(f"/v1/runs/{run}")).json()["waiting_for"]
+    assert (waited["control"], waited["control_id"]) == ("add", pending.json()["id"])
     end = RunAdditionEnded(
         run_id=run, control_id=pending.json()["id"], added=0, rejects=0, total=1,
         refused="the run is completed",
@@ -112,6 +114,7 @@ async def test_what_outbound_refuses_is_a_conflict(tenant: Tenant, database: Dat
     await hear(database, tenant.id, end)
     told = (await tenant.get(pending.headers["location"])).json()
     assert (told["state"], told["reason"]) == ("refused", "the run is completed")
+    assert (await tenant.get(f"/v1/runs/{run}")).json()["waiting_for"] == []
     await hear(database, tenant.id, outbound.RunCompleted(run_id=run, **COUNTS))
     late = await tenant.post(f"/v1/runs/{run}/contacts", {"contact_ids": ids})
     assert (late.status_code, late.json()["type"]) == (409, "urn:trunkline:problem:run-over")

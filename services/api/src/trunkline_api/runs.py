@@ -15,7 +15,7 @@ from trunkline_api.checks import check_startable
 from trunkline_api.feeds import WAKE
 from trunkline_api.store import channels, contacts, controls, feeds, forecasts, imports
 from trunkline_api.store import runs as store
-from trunkline_api.store.controls import NewControl
+from trunkline_api.store.controls import Asked, NewControl
 from trunkline_api.store.runs import NewRun, Run, RunContact
 from trunkline_common.contracts.api import ChannelKind, RunPolicy, RunRequested
 from trunkline_common.db import Database, outbox, transaction
@@ -179,6 +179,15 @@ async def get(database: Database, business_id: str, run_id: str) -> Run | None:
     """One run."""
     async with transaction(database) as session:
         return await store.get(session, business_id, run_id)
+
+
+async def detail(
+    database: Database, business_id: str, run_id: str
+) -> tuple[Run | None, list[Asked]]:
+    """One run with its controls that have no answer yet."""
+    async with transaction(database) as session:
+        run = await store.get(session, business_id, run_id)
+        return run, await controls.unanswered(session, business_id, run_id)
 
 
 async def page(database: Database, business_id: str, *, before: str, limit: int) -> list[Run]:

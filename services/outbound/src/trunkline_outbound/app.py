@@ -50,6 +50,7 @@ from trunkline_outbound.gateways.twilio import TwilioGateway
 from trunkline_outbound.gateways.twilio_calls import TwilioCalls
 from trunkline_outbound.gateways.voice import CallRegistry
 from trunkline_outbound.horizons import Horizons, close_silent
+from trunkline_outbound.late_additions import watch_additions
 from trunkline_outbound.legs import close_silent_legs, fold_legs
 from trunkline_outbound.news import hang_up, poll_silent_calls
 from trunkline_outbound.progress import tell_progress
@@ -210,6 +211,7 @@ async def _sweep(database: Database, settings: Settings) -> None:
         unheard=settings.message_unheard_seconds,
     )
     await close_silent(database, horizons)
+    await watch_additions(database, horizon=settings.addition_horizon_seconds)
 
 
 @asynccontextmanager

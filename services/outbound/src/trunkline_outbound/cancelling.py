@@ -12,6 +12,7 @@ from trunkline_common.db import Database, outbox, transaction
 from trunkline_common.db.outbox import Fact
 from trunkline_common.db.retry import retried
 from trunkline_common.db.transaction import name_commit
+from trunkline_outbound.late_additions import let_go
 from trunkline_outbound.store import controls as store
 from trunkline_outbound.store import jobs, runs
 from trunkline_outbound.store.controls import Standing
@@ -78,6 +79,7 @@ async def _end(session: AsyncSession, run_id: str) -> bool:
     if await runs.has_open_work(session, run_id):
         return False
     name_commit(session, "outbound.end_cancelled")
+    await let_go(session, run_id, refused=f"the run is {run.ends_as}")
     version = await store.end(session, run_id)
     counts = await jobs.count_states(session, run_id)
     await outbox.add(session, _over(run, cursor.total, version, counts))

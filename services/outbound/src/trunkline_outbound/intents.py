@@ -11,7 +11,7 @@ from trunkline_common.contracts.outbound import RunMessageDue
 from trunkline_common.db import Database, outbox, pace, transaction
 from trunkline_common.db.outbox import Fact
 from trunkline_common.db.transaction import name_commit
-from trunkline_common.ids import ATTEMPT, CALL, account_scope, new_id
+from trunkline_common.ids import ATTEMPT, CALL, new_id
 from trunkline_outbound.admitting import admit_picked, decision, rules_of
 from trunkline_outbound.domain.admission import grant
 from trunkline_outbound.pool import Pool, pool_of
@@ -174,7 +174,7 @@ async def _grant_calls(
     if not granted:
         return _nothing(free, free_room, paced)
     frame = _frame(claim, run, channel, "intent", deadline)
-    await _write(session, claim, frame, granted, state="sending")
+    await _write(session, claim, frame, granted, channel=channel, state="sending")
     leaves_in = () if pool is None else await pool.spend(session, granted, paced)
     own = Intents(granted, channel, paced.first_in, paced.interval, count=len(granted))
     return replace(own, leaves_in=leaves_in)
@@ -247,7 +247,7 @@ async def _hand_over(
     if not granted:
         return NO_ROOM if new else Intents()
     frame = _frame(claim, run, channel, "accepted", deadline)
-    await _write(session, claim, frame, granted, state="accepted")
+    await _write(session, claim, frame, granted, channel=channel, state="accepted")
     texts = await texts_for(session, run, [a.seq for a in granted])
     await outbox.add_all(session, [_message_due(run, channel, a, texts[a.seq]) for a in granted])
     return Intents(count=len(granted))
@@ -286,10 +286,10 @@ async def _write(
     frame: IntentFrame,
     granted: Sequence[NewAttempt],
     *,
+    channel: Channel,
     state: str,
 ) -> None:
     ids = {attempt.seq: attempt.attempt_id for attempt in granted}
-    scope = account_scope(frame.business_id, frame.account)
-    await limits.take(session, list(ids.values()), scope=scope, run_id=frame.run_id)
+    await limits.take(session, list(ids.values()), channel=channel, run_id=frame.run_id)
     await jobs.mark_sending(session, claim, ids, state=state)
     await attempts.insert_attempts(session, frame, granted)

@@ -58,3 +58,8 @@ class Settings(ServiceSettings):
         ge=1,
         description="without a word: MESSAGING_IN_DOUBT_HORIZON and time to queue there, at least",
     )
+    addition_horizon_seconds: float = Field(
+        default=259_200.0,
+        ge=1,
+        description="without the next piece of an addition, its run goes on without the rest",
+    )

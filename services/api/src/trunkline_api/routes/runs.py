@@ -259,10 +259,31 @@ async def list_runs(
     return page_of(rows, limit, RunTold.model_validate, lambda row: row.id)
 
 
+class WaitedFor(Told):
+    """A control without an answer. An addition keeps its run from ending until all of it came."""
+
+    control: str
+    control_id: str
+    asked_at: datetime
+
+
+class RunDetail(RunTold):
+    """A run, and what it waits for."""
+
+    waiting_for: list[WaitedFor] = Field(
+        description="controls without an answer, the oldest first; an `add` that stays here has "
+        "lost a part of its contacts on the way: it ends by itself, or with a cancel"
+    )
+
+
 @router.get("/{run_id}")
-async def get_run(run_id: str, caller: RunsReader, parts: ServiceParts) -> RunTold:
+async def get_run(run_id: str, caller: RunsReader, parts: ServiceParts) -> RunDetail:
     """One run."""
-    run = await runs.get(parts.database, caller.business_id, run_id)
+    run, pending = await runs.detail(parts.database, caller.business_id, run_id)
     if run is None:
         raise errors.not_found("run")
-    return RunTold.model_validate(run)
+    told = RunTold.model_validate(run).model_dump(exclude={"progress"})
+    waited = [
+        WaitedFor(control=one.control, control_id=one.id, asked_at=one.asked_at) for one in pending
+    ]
+    return RunDetail(**told, waiting_for=waited)

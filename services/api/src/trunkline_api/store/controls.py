@@ -73,6 +73,13 @@ SELECT asked FROM run_controls
  ORDER BY number DESC NULLS LAST, id DESC LIMIT 1
 """
 )
+_UNANSWERED: Final = text(
+    f"""
+SELECT {_COLUMNS} FROM run_controls
+ WHERE business_id = :business_id AND run_id = :run_id AND state = 'pending'
+ ORDER BY id LIMIT 20
+"""  # noqa: S608
+)
 _ANSWER: Final = text(
     """
 UPDATE run_controls SET state = :state, answer = CAST(:answer AS jsonb), reason = :reason,
@@ -136,6 +143,12 @@ async def page(
     """Controls of a run, newest first."""
     values = {"business_id": business_id, "run_id": run_id, "before": before, "limit": limit}
     return every(await session.execute(_PAGE, values), Asked)
+
+
+async def unanswered(session: AsyncSession, business_id: str, run_id: str) -> list[Asked]:
+    """What was asked of a run and has no answer yet, the oldest first, up to twenty."""
+    values = {"business_id": business_id, "run_id": run_id}
+    return every(await session.execute(_UNANSWERED, values), Asked)
 
 
 async def answer(

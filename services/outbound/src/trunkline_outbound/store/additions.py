@@ -29,7 +29,7 @@ ON CONFLICT DO NOTHING RETURNING piece
 _COUNT = text(
     """
 UPDATE additions SET added = added + :added, rejects = rejects + :rejects,
-       pieces = coalesce(:pieces, pieces)
+       pieces = coalesce(:pieces, pieces), moved_at = clock_timestamp(), alarmed_at = NULL
  WHERE control_id = :control_id
 RETURNING pieces = (SELECT count(*) FROM addition_pieces WHERE control_id = :control_id)
           AS is_whole

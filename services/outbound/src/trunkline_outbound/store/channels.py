@@ -79,12 +79,17 @@ UPDATE channels SET held_until = clock_timestamp() + make_interval(secs => :seco
 RETURNING channel_id
 """
 )
+_LOCK_TRIAL = text(
+    """
+SELECT channel_id FROM channels
+ WHERE channel_id = :channel_id AND held_until <= clock_timestamp()
+   AND held_until <> '-infinity' FOR NO KEY UPDATE
+"""
+)
 _TRY = text(
     """
 UPDATE channels SET held_until = clock_timestamp() + make_interval(secs => :seconds)
- WHERE channel_id = :channel_id AND held_until <= clock_timestamp()
-   AND held_until <> '-infinity'
-RETURNING channel_id
+ WHERE channel_id = :channel_id
 """
 )
 _TRUST = text(
@@ -204,10 +209,17 @@ async def hold(session: AsyncSession, refused: Sequence[tuple[str, str]]) -> lis
     return list((await session.execute(_HOLD, parameters)).scalars())
 
 
-async def take_trial(session: AsyncSession, channel_id: str) -> bool:
-    """Whether one request may go now, to see if a held channel is right again; one a hold."""
-    parameters = {"channel_id": channel_id, "seconds": HOLD_SECONDS}
-    return (await session.execute(_TRY, parameters)).first() is not None
+async def lock_trial(session: AsyncSession, channel_id: str) -> bool:
+    """Whether one request may go now, to see if a held channel is right again; one a hold.
+
+    Nobody else may until the transaction ends. Who sends nothing leaves it to the next.
+    """
+    return (await session.execute(_LOCK_TRIAL, {"channel_id": channel_id})).first() is not None
+
+
+async def take_trial(session: AsyncSession, channel_id: str) -> None:
+    """Spend the trial that is locked: none goes for as long as a hold."""
+    await session.execute(_TRY, {"channel_id": channel_id, "seconds": HOLD_SECONDS})
 
 
 async def trust(session: AsyncSession, channel_ids: Sequence[str]) -> None:

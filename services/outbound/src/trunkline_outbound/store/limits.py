@@ -130,9 +130,9 @@ async def room(session: AsyncSession, *, channel: Channel, run_id: str) -> int |
 async def lock_room(session: AsyncSession, *, channel: Channel, run_id: str) -> int | None:
     """How many more may go, until the transaction ends; None without any limit.
 
-    Of a channel that was refused one at a time may, and only once a hold.
+    Of a channel that was refused one at a time may, and only once a hold: whoever takes it.
     """
-    if channel.is_doubted and not await channels.take_trial(session, channel.channel_id):
+    if channel.is_doubted and not await channels.lock_trial(session, channel.channel_id):
         return 0
     rows = await fetch(session, _LOCK, _keys(channel.scope, run_id))
     trial = [1] if channel.is_doubted else []
@@ -140,11 +140,17 @@ async def lock_room(session: AsyncSession, *, channel: Channel, run_id: str) -> 
 
 
 async def take(
-    session: AsyncSession, attempt_ids: Sequence[str], *, scope: str, run_id: str
+    session: AsyncSession, attempt_ids: Sequence[str], *, channel: Channel, run_id: str
 ) -> None:
-    """Take a slot for each attempt; the limits are locked and have the room."""
-    if attempt_ids:
-        await fetch(session, _TAKE, _keys(scope, run_id) | {"attempts": list(attempt_ids)})
+    """Take a slot for each attempt, and the trial of a channel that was refused.
+
+    The limits, and the trial, are locked and have the room.
+    """
+    if not attempt_ids:
+        return
+    await fetch(session, _TAKE, _keys(channel.scope, run_id) | {"attempts": list(attempt_ids)})
+    if channel.is_doubted:
+        await channels.take_trial(session, channel.channel_id)
 
 
 def _keys(scope: str, run_id: str) -> dict[str, object]:

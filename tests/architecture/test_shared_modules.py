@@ -60,6 +60,7 @@ MODULES = [
     "outcomes",
     "placeholders",
     "processes",
+    "processes.collector",
     "processes.command",
     "processes.leading",
     "processes.parts",

@@ -13,10 +13,10 @@ from tests.integration.outbound.test_dispatch import running, until_states
 from trunkline_common.contracts.api import BusinessCreated, BusinessSettingsChanged
 from trunkline_common.ids import CHANNEL, new_id
 from trunkline_common.testing import eventually
+from trunkline_outbound.admitted import NO_ROOM_DELAY
 from trunkline_outbound.claims import NotNow, next_claim
 from trunkline_outbound.domain.classification import Result
 from trunkline_outbound.folding import fold_calls
-from trunkline_outbound.intents import NO_ROOM_DELAY
 from trunkline_outbound.records import Recorded, record
 from trunkline_outbound.store.claims import Lease
 

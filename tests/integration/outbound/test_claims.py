@@ -8,9 +8,10 @@ import pytest
 from tests.integration.outbound.scene import Scene
 
 from trunkline_common.db import Database, transaction
+from trunkline_outbound.admitted import NO_ROOM_DELAY, Draft, Intents
 from trunkline_outbound.claims import NotNow, next_claim
 from trunkline_outbound.domain.classification import Result
-from trunkline_outbound.intents import NO_ROOM_DELAY, Draft, Intents, commit_intents
+from trunkline_outbound.intents import commit_intents
 from trunkline_outbound.records import Recorded, record
 from trunkline_outbound.store import claims, runs
 from trunkline_outbound.store.claims import Claim, Lease

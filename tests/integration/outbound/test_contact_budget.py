@@ -17,8 +17,8 @@ from trunkline_common.db import transaction
 from trunkline_common.ids import CHANNEL, MESSAGE, new_id
 from trunkline_common.testing import facts
 from trunkline_outbound.acceptance import Acceptance, accept
+from trunkline_outbound.admitted import Intents
 from trunkline_outbound.domain.classification import Result
-from trunkline_outbound.intents import Intents
 from trunkline_outbound.records import Recorded, record
 from trunkline_outbound.results import fold_messages
 from trunkline_outbound.store import attempts, touches

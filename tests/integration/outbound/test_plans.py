@@ -14,9 +14,10 @@ from tests.integration.outbound.scene import Scene
 from tests.integration.outbound.test_claims import claim
 
 from trunkline_common.db import Database, open_database, transaction
+from trunkline_outbound.admitted import Draft, Intents
 from trunkline_outbound.app import SERVICE
 from trunkline_outbound.domain.classification import Result
-from trunkline_outbound.intents import Draft, Intents, commit_intents
+from trunkline_outbound.intents import commit_intents
 from trunkline_outbound.records import Recorded, record
 from trunkline_outbound.store import answered, cohorts, jobs, runs
 

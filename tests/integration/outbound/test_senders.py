@@ -15,8 +15,8 @@ from trunkline_common.contracts.limits import NumberCaps
 from trunkline_common.db import Database, pace, transaction
 from trunkline_common.ids import new_id, number_scope
 from trunkline_common.testing import facts
+from trunkline_outbound.admitted import Intents
 from trunkline_outbound.domain.classification import Result
-from trunkline_outbound.intents import Intents
 from trunkline_outbound.records import Recorded, record
 
 A, B, C = "+15005550001", "+15005550002", "+15005550003"

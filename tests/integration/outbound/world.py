@@ -31,13 +31,14 @@ from trunkline_common.db import Database, transaction
 from trunkline_common.db.retry import retried
 from trunkline_outbound import runs as lives
 from trunkline_outbound.accounts import Accounts
+from trunkline_outbound.admitted import Draft
 from trunkline_outbound.cancelling import finish_cancelled
 from trunkline_outbound.claims import doubt_stranded, next_claim
 from trunkline_outbound.domain.classification import Result
 from trunkline_outbound.doubts import Patience, resolve_doubts
 from trunkline_outbound.folding import fold_calls
 from trunkline_outbound.horizons import Horizons, close_silent
-from trunkline_outbound.intents import Draft, commit_intents
+from trunkline_outbound.intents import commit_intents
 from trunkline_outbound.news import hang_up, poll_silent_calls
 from trunkline_outbound.records import Recorded, record
 from trunkline_outbound.results import fold_messages

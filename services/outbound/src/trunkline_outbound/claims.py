@@ -9,8 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from trunkline_common.db import Database, pace, transaction
 from trunkline_common.db.transaction import name_commit
+from trunkline_outbound.admitted import NO_ROOM_DELAY
 from trunkline_outbound.domain.fairness import claim_size
-from trunkline_outbound.intents import NO_CHANNEL_DELAY, NO_ROOM_DELAY, PACE_HORIZON
+from trunkline_outbound.intents import NO_CHANNEL_DELAY, PACE_HORIZON
 from trunkline_outbound.store import attempts, channels, decisions, jobs, limits, runs
 from trunkline_outbound.store import claims as store
 from trunkline_outbound.store.claims import Claim, Lease

@@ -15,12 +15,13 @@ from trunkline_common.db.retry import retried
 from trunkline_common.db.transaction import name_commit
 from trunkline_common.ids import BUSINESS, new_id
 from trunkline_common.loops import Stop
+from trunkline_outbound.admitted import Draft, Intents
 from trunkline_outbound.claiming import Claiming, ClaimTerms
 from trunkline_outbound.controls import GATE
 from trunkline_outbound.domain.classification import Result
 from trunkline_outbound.held import Held, HeldClaims
-from trunkline_outbound.intents import Draft, Intents, commit_intents
-from trunkline_outbound.places import Places
+from trunkline_outbound.intents import commit_intents
+from trunkline_outbound.places import Lanes, Places
 from trunkline_outbound.recorder import Recorder
 from trunkline_outbound.runs import ENDED, WORK
 from trunkline_outbound.sending import CallSender, Departure
@@ -32,7 +33,7 @@ from trunkline_outbound.turns import Pauses, Turns, Turnstile
 
 log = logging.getLogger(__name__)
 
-GATHER_SECONDS = 0.01
+GATHER_SECONDS = 0.02
 REST_SECONDS = 2.0  # a claim that has to wait for its pace longer than this is let go of
 
 RESULTS = Counter("trunkline_attempts_total", "Requests to providers by result", ["result"])
@@ -51,7 +52,7 @@ class DispatchSettings:
     send_deadline: float = 10.0
     concurrency: int = 100
     claim_size: int = 200
-    micro_batch: int = 50
+    micro_batch: int = 100
     claims_at_once: int = 4
     idle: float = 1.0
 
@@ -67,8 +68,9 @@ class Dispatcher:
             database, owner=settings.owner, lease=settings.lease, margin=settings.margin
         )
         self._recorder = Recorder(database)
-        self._places = Places(settings.concurrency)
-        self._handful = max(1, min(settings.micro_batch, settings.concurrency // 4))
+        self._lanes = Lanes(settings.concurrency)
+        self._places = Places(settings.concurrency, self._lanes.ahead)
+        self._handful = max(1, min(settings.micro_batch, settings.concurrency // 2))
         self._pauses = Pauses()
         start = new_id(BUSINESS)  # not every worker begins with the same business
         weights: dict[str, float] = {}  # by business: the claiming keeps them fresh
@@ -241,11 +243,15 @@ class Dispatcher:
         def may_send() -> bool:
             return held.is_trusted() and time.monotonic() < departure.deadline
 
-        IN_FLIGHT.inc()
         try:
-            result = await self._sender.send(departure, may_send)
+            await departure.time()
+            async with self._lanes.lane():
+                IN_FLIGHT.inc()
+                try:
+                    result = await self._sender.send(departure, may_send)
+                finally:
+                    IN_FLIGHT.dec()
         finally:
-            IN_FLIGHT.dec()
             self._places.give_back()
         _counted(result.kind).inc()
         run_id = departure.run.run_id

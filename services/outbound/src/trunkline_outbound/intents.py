@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -12,57 +12,22 @@ from trunkline_common.db import Database, outbox, pace, transaction
 from trunkline_common.db.outbox import Fact
 from trunkline_common.db.transaction import name_commit
 from trunkline_common.ids import ATTEMPT, CALL, new_id
+from trunkline_outbound.admitted import NO_ROOM, Draft, Intents
 from trunkline_outbound.admitting import admit_picked, decision, rules_of
 from trunkline_outbound.domain.admission import grant
 from trunkline_outbound.pool import Pool, pool_of
-from trunkline_outbound.store import attempts, channels, claims, decisions, jobs, limits, runs
-from trunkline_outbound.store.attempts import IntentFrame, NewAttempt
+from trunkline_outbound.store import attempts, channels, decisions, gate, intents, jobs, limits
+from trunkline_outbound.store.attempts import NewAttempt
 from trunkline_outbound.store.channels import Channel
 from trunkline_outbound.store.claims import Claim
+from trunkline_outbound.store.intents import IntentFrame
 from trunkline_outbound.store.jobs import QueuedJob
 from trunkline_outbound.store.runs import Run
 from trunkline_outbound.texts import texts_for
 from trunkline_outbound.tracing import traceparent_for
 
 PACE_HORIZON = 1.0  # seconds: what may not leave within this is not reserved
-NO_ROOM_DELAY = 15.0  # only if the hint of a freed slot is lost
 NO_CHANNEL_DELAY = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class Intents:
-    """What one transaction admitted.
-
-    `granted[i]` may leave `first_in + i * interval` seconds from now. `lost`: the claim is not
-    ours any more. `drained`: nothing of it is queued. `count`: what was admitted, hand-overs too.
-    With nothing granted, `retry_in` is when to ask again; `until_rung`: sooner if WORK is rung.
-    """
-
-    granted: Sequence[NewAttempt] = ()
-    channel: Channel | None = None
-    first_in: float = 0.0
-    interval: float = 0.0
-    lost: bool = False
-    drained: bool = False
-    count: int = 0
-    retry_in: float = 0.0
-    until_rung: bool = False
-    run: Run | None = None  # with the policy of now
-    leaves_in: Sequence[float] = ()  # seconds, for each, where numbers have a pace of their own
-
-    def leaves_at(self, place: int) -> float:
-        """When the granted one at this place may leave, in seconds from now."""
-        return self.leaves_in[place] if self.leaves_in else self.first_in + place * self.interval
-
-
-NO_ROOM = Intents(retry_in=NO_ROOM_DELAY, until_rung=True)
-
-
-@dataclass(slots=True)
-class Draft:
-    """Attempt ids of a transaction under way, so that a commit without an answer can be settled."""
-
-    attempt_ids: list[str] = field(default_factory=list)
 
 
 async def commit_intents(
@@ -82,18 +47,18 @@ async def commit_intents(
     """
     draft.attempt_ids.clear()  # what an earlier try wrote was rolled back
     async with transaction(database) as session:
-        if not await claims.lock_own(session, claim, owner=owner):
+        entered = await gate.enter(session, claim, owner=owner)
+        if entered is None:
             return Intents(lost=True)
-        channel = await channels.get_channel(session, run.channel_id, business_id=run.business_id)
+        channel, terms = entered.channel, entered.terms
         if channel is None:
             return Intents(retry_in=NO_CHANNEL_DELAY)
-        room = await limits.room(session, channel=channel, run_id=run.run_id)
-        if room is not None and room <= 0:
+        if entered.room is not None and entered.room <= 0:
             return NO_ROOM
-        picked = await jobs.pick_queued(session, claim, grant(wanted, *_known(room)))
+        most = grant(wanted, *_known(entered.room))
+        picked = await jobs.pick_queued(session, claim, most)
         if not picked:
             return Intents(drained=True)
-        terms = await runs.terms(session, run.run_id)  # as they stand now: an edit counts at once
         run = replace(run, policy=terms.policy)
         admitted = await admit_picked(session, claim, run, rules_of(terms, channel), picked)
         pool = pool_of(channel, terms.time_zone, picked[0].now)
@@ -103,7 +68,13 @@ async def commit_intents(
         if admitted and not new:
             return _no_number(pool)
         granted = await _grant(session, claim, run, channel, new, deadline, pool=pool)
-        return replace(granted, run=run)
+        all_went = granted.count == len(admitted)
+        return replace(granted, run=run, drained=all_went and _is_rest(claim, picked, most))
+
+
+def _is_rest(claim: Claim, picked: Sequence[QueuedJob], most: int) -> bool:
+    """Whether nothing of the claim is queued behind these, so that nobody need look."""
+    return len(picked) < most or (claim.kind == "range" and picked[-1].seq == claim.last_seq)
 
 
 async def _grant(
@@ -290,6 +261,7 @@ async def _write(
     state: str,
 ) -> None:
     ids = {attempt.seq: attempt.attempt_id for attempt in granted}
-    await limits.take(session, list(ids.values()), channel=channel, run_id=frame.run_id)
+    if channel.is_doubted:
+        await channels.take_trial(session, channel.channel_id)
     await jobs.mark_sending(session, claim, ids, state=state)
-    await attempts.insert_attempts(session, frame, granted)
+    await intents.insert_attempts(session, frame, granted)

@@ -15,7 +15,7 @@ from trunkline_outbound.records import Recorded, record
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 0.5
-SPACING = 0.02  # seconds between the commits of a busy worker: no request waits for them
+SPACING = 0.04  # seconds between the commits of a busy worker: no request waits for them
 
 
 class Recorder:

@@ -40,6 +40,12 @@ class Departure:
     leaves_at: float
     deadline: float
 
+    async def time(self) -> None:
+        """Return when it may leave."""
+        wait = self.leaves_at - time.monotonic()
+        if wait > SHORTEST_WAIT:
+            await asyncio.sleep(wait)
+
 
 class LastWord:
     """The answer to the question that is asked before the last byte leaves.
@@ -72,10 +78,7 @@ class CallSender:
         self._secret = callback_secret
 
     async def send(self, departure: Departure, may_send: Callable[[], bool]) -> Result:
-        """Send one call when its time comes, if it still may; never raises, the result says it."""
-        wait = departure.leaves_at - time.monotonic()
-        if wait > SHORTEST_WAIT:
-            await asyncio.sleep(wait)
+        """Send one call, whose time has come, if it still may; never raises, the result says it."""
         if not may_send():
             return Result("not_sent", reason="not_sent_in_time")
         last_word = LastWord(may_send)

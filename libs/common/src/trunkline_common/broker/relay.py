@@ -95,8 +95,9 @@ class Relay:
     async def tick(self) -> bool:
         """Relay a while; whether there was anything. Raises `BrokerLost` if the broker is away.
 
-        While a batch is on its way, the one before it is marked and the next one claimed, so that
-        neither the broker nor the database waits for the other.
+        While a full batch is on its way, the one before it is marked and the next one claimed, so
+        that neither the broker nor the database waits for the other. Behind a smaller one there
+        is nothing to claim yet: it is marked first, and what has gathered by then is claimed.
         """
         publisher = await self._link.publisher()
         going: Sequence[Any] = await self._turn(())
@@ -107,12 +108,17 @@ class Relay:
             return False
         while going and error is None:
             turns += 1
-            more = len(going) == BATCH and turns < TURNS
-            async with asyncio.TaskGroup() as work:
-                sending = work.create_task(self._publish(publisher, going))
-                turning = work.create_task(self._tried_turn(gone, more=more))
-            gone, (going, error) = sending.result(), turning.result()
-            error = error or _lost(gone)
+            if len(going) == BATCH and turns < TURNS:
+                async with asyncio.TaskGroup() as work:
+                    sending = work.create_task(self._publish(publisher, going))
+                    turning = work.create_task(self._tried_turn(gone))
+                gone, (going, error) = sending.result(), turning.result()
+                error = error or _lost(gone)
+            else:
+                gone += await self._publish(publisher, going)
+                going, error = (), _lost(gone)
+                if error is None:
+                    going, gone = await self._turn(gone, more=turns < TURNS), []
         await self._turn(gone, more=False, back=going)  # whoever claims must publish
         failpoint("relay.marked")
         if error is not None:
@@ -125,12 +131,10 @@ class Relay:
         failpoint("relay.published")
         return list(zip(rows, results, strict=True))
 
-    async def _tried_turn(
-        self, gone: Sequence[Gone], *, more: bool
-    ) -> tuple[Sequence[Any], Exception | None]:
+    async def _tried_turn(self, gone: Sequence[Gone]) -> tuple[Sequence[Any], Exception | None]:
         """A turn beside a batch on its way, which must not be cut off by what goes wrong here."""
         try:
-            return await self._turn(gone, more=more), None
+            return await self._turn(gone), None
         except (SQLAlchemyError, OSError, TimeoutError) as error:  # raised once it is confirmed
             return (), error
 

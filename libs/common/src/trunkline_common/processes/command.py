@@ -20,6 +20,7 @@ from trunkline_common.db.engine import open_database
 from trunkline_common.http import Health, create_app, health_routes
 from trunkline_common.http.server import serve_http
 from trunkline_common.loops import Stop
+from trunkline_common.processes import collector
 from trunkline_common.processes.leading import Leader
 from trunkline_common.processes.parts import SERVE
 from trunkline_common.processes.runtime import Command, Process, Runtime, S, Service
@@ -154,6 +155,7 @@ async def _run(
         processes = [service.process(name) for name in chosen]
         _watch(runtime, processes, serving=SERVE in chosen)
         app = _application(service, runtime, serving=SERVE in chosen)
+        collector.settle()
         log.info("process.started", extra={"parts": ",".join(chosen)})
         async with asyncio.TaskGroup() as tasks:
             drained = asyncio.Event()

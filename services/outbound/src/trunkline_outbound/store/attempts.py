@@ -16,28 +16,6 @@ from trunkline_outbound.store.channels import Channel
 # That a provider took it is a fact, not a decision, and has its own way: `accept`.
 _DECISIONS = [step for step in steps(ATTEMPT_NEXT) if step[1] != "accepted"]
 
-# An attempt spends of its contact's budget, where the business has set one.
-_INSERT = text(
-    """
-WITH new AS (
-INSERT INTO attempts (attempt_id, call_id, business_id, run_id, seq, contact_id, claim_id,
-       channel_id, account, from_number, to_number, state, send_deadline, correlation_id,
-       traceparent, lasts)
-SELECT attempt_id, call_id, :business_id, :run_id, seq, contact_id, :claim_id, :channel_id,
-       :account, from_number, to_number, :state,
-       clock_timestamp() + make_interval(secs => :deadline), :correlation_id, traceparent,
-       CAST(:lasts AS integer)
-  FROM unnest(CAST(:attempts AS text[]), CAST(:calls AS text[]), CAST(:seqs AS bigint[]),
-              CAST(:contacts AS text[]), CAST(:senders AS text[]), CAST(:addresses AS text[]),
-              CAST(:traceparents AS text[]))
-       AS new (attempt_id, call_id, seq, contact_id, from_number, to_number, traceparent)
-RETURNING attempt_id, to_number)
-INSERT INTO touches (attempt_id, business_id, address)
-SELECT attempt_id, :business_id, to_number FROM new
- WHERE EXISTS (SELECT FROM businesses
-                WHERE businesses.business_id = :business_id AND budget_most IS NOT NULL)
-"""
-)
 _OPEN_SENDS = text(
     """
 INSERT INTO open_sends (business_id, account, from_number, to_number, attempt_id)
@@ -159,46 +137,6 @@ class Attempt:
     def scope(self) -> str:
         """The key of what its account is limited by."""
         return account_scope(self.business_id, self.account)
-
-
-@dataclass(frozen=True, slots=True)
-class IntentFrame:
-    """What all attempts of one micro-batch share. Seconds: `deadline` from the intent."""
-
-    business_id: str
-    run_id: str
-    claim_id: int
-    channel_id: str
-    account: str
-    correlation_id: str
-    state: str
-    deadline: float
-    lasts: int
-
-
-async def insert_attempts(
-    session: AsyncSession, frame: IntentFrame, new: Sequence[NewAttempt]
-) -> None:
-    """Write the intents. Durable before the first byte leaves, since the caller commits first."""
-    parameters = {
-        "business_id": frame.business_id,
-        "run_id": frame.run_id,
-        "claim_id": frame.claim_id,
-        "channel_id": frame.channel_id,
-        "account": frame.account,
-        "correlation_id": frame.correlation_id,
-        "state": frame.state,
-        "deadline": frame.deadline,
-        "lasts": frame.lasts,
-        "attempts": [a.attempt_id for a in new],
-        "calls": [a.call_id for a in new],
-        "seqs": [a.seq for a in new],
-        "contacts": [a.contact_id for a in new],
-        "senders": [a.from_number for a in new],
-        "addresses": [a.to_number for a in new],
-        "traceparents": [a.traceparent for a in new],
-    }
-    await fetch(session, _INSERT, parameters)
 
 
 async def open_sends(

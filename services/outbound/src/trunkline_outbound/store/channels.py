@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -58,13 +59,12 @@ ON CONFLICT (channel_id) DO UPDATE
 RETURNING channel_id
 """
 )
+COLUMNS = """channels.channel_id, channels.business_id, channels.kind, channels.version, account,
+       senders, key_id, sealed, per_second, concurrent, enabled, CAST(per_number AS text),
+       held_until > clock_timestamp(), held_until <> '-infinity'"""
 _GET = text(
-    """
-SELECT channel_id, business_id, kind, version, account, senders, key_id, sealed, per_second,
-       concurrent, enabled, CAST(per_number AS text) AS per_number,
-       held_until > clock_timestamp() AS is_held, held_until <> '-infinity' AS is_doubted
-  FROM channels WHERE channel_id = :channel_id AND business_id = :business_id
-"""
+    f"SELECT {COLUMNS} FROM channels"  # noqa: S608 - named above
+    " WHERE channel_id = :channel_id AND business_id = :business_id"
 )
 # An answer to what the account was before its last change says nothing of what it is now.
 _HOLD = text(
@@ -186,9 +186,12 @@ async def get_channel(
     """A channel of this business, or None."""
     parameters = {"channel_id": channel_id, "business_id": business_id}
     rows = await fetch(session, _GET, parameters)
-    if not rows:
-        return None
-    channel = Channel(*rows[0])
+    return channel_of(rows[0]) if rows else None
+
+
+def channel_of(row: Sequence[Any]) -> Channel:
+    """A channel: the columns COLUMNS."""
+    channel = Channel(*row)
     caps: object = channel.per_number
     if caps is None:
         return channel

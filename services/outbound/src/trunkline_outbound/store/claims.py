@@ -84,16 +84,13 @@ RETURNING claims.claim_id
 )
 # The claim first, then the gate of the business's suppressions (see `store.suppressions`): both in
 # one statement, because whatever the intent reads comes after it and sees what passed the gate.
-_LOCK_OWN = text(
-    """
-WITH own AS MATERIALIZED (
+OWN = """own AS MATERIALIZED (
     SELECT business_id FROM claims
      WHERE claim_id = :claim_id AND token = :token AND owner = :owner AND closed_at IS NULL
        AND expires_at > clock_timestamp()
-       FOR NO KEY UPDATE)
-SELECT 1, pg_advisory_xact_lock_shared(hashtextextended(business_id, 13)) FROM own
-"""
-)
+       FOR NO KEY UPDATE)"""
+ENTERED = "SELECT 1, pg_advisory_xact_lock_shared(hashtextextended(business_id, 13)) FROM own"
+_LOCK_OWN = text(f"WITH {OWN} {ENTERED}")
 _CLOSE = text(
     """
 UPDATE claims SET closed_at = clock_timestamp(), owner = NULL
@@ -243,7 +240,7 @@ async def still_ours(session: AsyncSession, held: Mapping[int, int], *, owner: s
 
 
 async def lock_own(session: AsyncSession, claim: Claim, *, owner: str) -> bool:
-    """Lock our claim, if it is still ours. INVARIANT I4: every intent goes through here."""
+    """Lock our claim, if it is still ours; an intent does so in `gate.enter`."""
     parameters = {"claim_id": claim.claim_id, "token": claim.token, "owner": owner}
     return bool(await fetch(session, _LOCK_OWN, parameters))
 

@@ -47,20 +47,6 @@ SELECT cap - in_use FROM limits
  ORDER BY kind, id FOR NO KEY UPDATE
 """
 )
-# The column `account` holds the scope; it has its name from the first version.
-_TAKE = text(
-    """
-WITH taken AS (
-    INSERT INTO slots (attempt_id, run_id, account)
-    SELECT attempt_id, :run_id, :scope
-      FROM unnest(CAST(:attempts AS text[])) AS attempt_id
-    RETURNING 1
-)
-UPDATE limits SET in_use = in_use + (SELECT count(*) FROM taken)
- WHERE (kind = 'account' AND id = :scope) OR (kind = 'business' AND id = :business_id)
-    OR (kind = 'run' AND id = :run_id)
-"""
-)
 _FREE = text(
     """
 DELETE FROM slots WHERE attempt_id = ANY (CAST(:attempts AS text[]))
@@ -137,20 +123,6 @@ async def lock_room(session: AsyncSession, *, channel: Channel, run_id: str) -> 
     rows = await fetch(session, _LOCK, _keys(channel.scope, run_id))
     trial = [1] if channel.is_doubted else []
     return min([*(int(row[0]) for row in rows), *trial], default=None)
-
-
-async def take(
-    session: AsyncSession, attempt_ids: Sequence[str], *, channel: Channel, run_id: str
-) -> None:
-    """Take a slot for each attempt, and the trial of a channel that was refused.
-
-    The limits, and the trial, are locked and have the room.
-    """
-    if not attempt_ids:
-        return
-    await fetch(session, _TAKE, _keys(channel.scope, run_id) | {"attempts": list(attempt_ids)})
-    if channel.is_doubted:
-        await channels.take_trial(session, channel.channel_id)
 
 
 def _keys(scope: str, run_id: str) -> dict[str, object]:

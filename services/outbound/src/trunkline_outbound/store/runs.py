@@ -14,7 +14,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from trunkline_common.contracts.api import RunContent, RunPolicy, RunRequested
 from trunkline_common.db import pace
-from trunkline_common.db.driver import fetch
 from trunkline_outbound.domain.budgets import Budget
 from trunkline_outbound.domain.states import RUN_NEXT, before
 
@@ -47,13 +46,8 @@ SELECT run_id, business_id, channel, channel_id, content, policy, state, correla
   FROM runs WHERE run_id = :run_id
 """
 )
-_TERMS = text(
-    """
-SELECT CAST(runs.policy AS text), businesses.time_zone, businesses.holidays,
-       businesses.budget_most, businesses.budget_days
-  FROM runs LEFT JOIN businesses USING (business_id) WHERE run_id = :run_id
-"""
-)
+TERMS = """CAST(runs.policy AS text), businesses.time_zone, businesses.holidays,
+       businesses.budget_most, businesses.budget_days"""
 _LIVE = text(
     """
 SELECT run.run_id, run.business_id, due.now OR EXISTS (
@@ -226,9 +220,9 @@ async def get_run(session: AsyncSession, run_id: str) -> Run | None:
     return Run(**fields)
 
 
-async def terms(session: AsyncSession, run_id: str) -> Terms:
-    """What holds for a run now, for whoever has had it in hand for a while."""
-    ((policy, time_zone, holidays, most, days),) = await fetch(session, _TERMS, {"run_id": run_id})
+def terms_of(row: Sequence[Any]) -> Terms:
+    """What holds for a run: the columns TERMS."""
+    policy, time_zone, holidays, most, days = row
     budget = None if most is None else Budget(most, timedelta(days=days))
     return Terms(_policy(policy), time_zone, frozenset(holidays or ()), budget)
 

@@ -3,7 +3,7 @@
 Whoever wants to spend of an address's budget holds the address's advisory lock from before it
 counts until it commits, so two intents never both take the last unit. The locks are taken in one
 order, after the jobs and before the open sends; nobody else takes them. A row is written with its
-attempt (`attempts.insert_attempts`) and deleted when the attempt is settled as one that never
+attempt (`intents.insert_attempts`) and deleted when the attempt is settled as one that never
 reached out (`attempts.settle`); whoever counted before the deletion waits longer than it must.
 
 INVARIANT: within a business no address has more touches in a window than its budget said when

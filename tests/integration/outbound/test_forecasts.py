@@ -13,6 +13,7 @@ from tests.integration.outbound.test_claims import claim, intend
 from tests.integration.outbound.test_suppressions import suppressed
 
 from trunkline_common.contracts.api import BusinessCreated, RunAudienceAdded, RunAudienceClosed
+from trunkline_common.contracts.limits import NumberCaps
 from trunkline_common.contracts.runs import RunForecastRequested
 from trunkline_common.db import transaction
 from trunkline_common.http import create_app
@@ -112,18 +113,22 @@ async def test_windows_are_those_of_the_contacts_and_of_the_start(scene: Scene) 
     assert tomorrow < opening < tomorrow + timedelta(days=1)
 
 
-async def test_concurrency_counts_once_it_is_known_how_long_calls_take(scene: Scene) -> None:
-    run_id = await scene.start_run(4, concurrent=2)
-    assert (await told(scene))[0]["forecast"]["mean_call_seconds"] is None
-    intents = await intend(scene, await claim(scene, run_id, "w1"), "w1", wanted=1)
+async def ended_after_forty_seconds(scene: Scene, run_id: str, attempt_id: str) -> None:
     await scene.rows(
         "INSERT INTO calls (call_id, attempt_id, business_id, run_id, seq, account, provider_id,"
         " status, rank, dialled_at, ended_at) VALUES ('call_1', :a, :b, :r, 1, 'AC', 'CA',"
         " 'completed', 9, clock_timestamp() - interval '40 s', clock_timestamp()) RETURNING 1",
-        a=intents.granted[0].attempt_id,
+        a=attempt_id,
         b=scene.business_id,
         r=run_id,
     )
+
+
+async def test_concurrency_counts_once_it_is_known_how_long_calls_take(scene: Scene) -> None:
+    run_id = await scene.start_run(4, concurrent=2)
+    assert (await told(scene))[0]["forecast"]["mean_call_seconds"] is None
+    intents = await intend(scene, await claim(scene, run_id, "w1"), "w1", wanted=1)
+    await ended_after_forty_seconds(scene, run_id, intents.granted[0].attempt_id)
     await scene.hear(RunForecastRequested(run_id=run_id, asked=1))
     forecast = (await told(scene))[-1]["forecast"]
     assert forecast["mean_call_seconds"] == pytest.approx(40, abs=0.1)
@@ -134,6 +139,49 @@ async def test_concurrency_counts_once_it_is_known_how_long_calls_take(scene: Sc
     await scene.hear(RunForecastRequested(run_id=run_id, asked=2))
     bounded = (await told(scene))[-1]["forecast"]["limits"][0]
     assert bounded["per_second"] == pytest.approx(1 / 40, rel=0.01)
+
+
+async def test_caps_of_the_numbers_are_foreseen(scene: Scene) -> None:
+    scene.senders = ("+15005550006", "+15005550007")
+    scene.per_number = NumberCaps(per_second=0.5, per_day=3)
+    await scene.open_channel(version=2)
+    run_id = await scene.start_run(9)
+    forecast = (await told(scene))[0]["forecast"]
+    assert [limit["rule"] for limit in forecast["limits"]][:2] == [
+        "numbers_per_day",
+        "numbers_pace",
+    ]
+    assert forecast["limits"][1]["per_second"] == 1.0
+    begins, ends = (datetime.fromisoformat(forecast[name]) for name in ("at", "ends_at"))
+    assert (ends.date() - begins.date()).days == 1, "six today, and three tomorrow (in UTC)"
+    await intend(scene, await claim(scene, run_id, "w1"), "w1", wanted=1)
+    await scene.rows("UPDATE sender_use SET used = 3 RETURNING 1")
+    await scene.hear(RunForecastRequested(run_id=run_id, asked=1))
+    later = (await told(scene))[-1]["forecast"]
+    ends = datetime.fromisoformat(later["ends_at"])
+    assert (ends.date() - datetime.fromisoformat(later["at"]).date()).days == 1
+    await scene.rows(
+        "INSERT INTO sender_use (business_id, account, number, day, used) SELECT"
+        " business_id, account, unnest(CAST(:n AS text[])), day, 3 FROM sender_use"
+        " ON CONFLICT DO NOTHING RETURNING 1",
+        n=list(scene.senders),
+    )
+    await scene.hear(RunForecastRequested(run_id=run_id, asked=2))
+    latest = (await told(scene))[-1]["forecast"]
+    ends = datetime.fromisoformat(latest["ends_at"])
+    assert (ends.date() - datetime.fromisoformat(latest["at"]).date()).days == 2
+
+
+async def test_numbers_in_the_air_count_with_the_concurrency(scene: Scene) -> None:
+    scene.per_number = NumberCaps(concurrent=1)
+    await scene.open_channel(version=2)
+    run_id = await scene.start_run(2)
+    attempt = (await intend(scene, await claim(scene, run_id, "w1"), "w1", wanted=1)).granted[0]
+    await ended_after_forty_seconds(scene, run_id, attempt.attempt_id)
+    await scene.hear(RunForecastRequested(run_id=run_id, asked=1))
+    limit = (await told(scene))[-1]["forecast"]["limits"][0]
+    assert limit["rule"] == "concurrency"
+    assert limit["per_second"] == pytest.approx(1 / 40, rel=0.01)
 
 
 async def test_a_foreign_business_asks_in_vain(scene: Scene) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -17,7 +18,7 @@ from trunkline_outbound.domain.admission import (
     Skip,
     admit,
 )
-from trunkline_outbound.domain.forecasts import FARTHEST, Outlook, Person, Tally, foresee
+from trunkline_outbound.domain.forecasts import FARTHEST, Outlook, Person, Quota, Tally, foresee
 from trunkline_outbound.domain.windows import Window
 
 EVERY_DAY = frozenset(range(1, 8))
@@ -112,3 +113,39 @@ def test_a_window_that_never_opens_has_no_end_and_no_opening() -> None:
     shut = Window(time(9), time(20), frozenset())
     outlook = foresee({"Europe/Berlin": 4}, shut, per_second=1.0, at=NOON)
     assert outlook == Outlook(0, 0, 4, None, NOON)
+
+
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+@pytest.mark.parametrize(
+    ("zones", "per_second", "quota", "ends"),
+    [
+        # What fits into the day is the pace's alone.
+        ({"": 11}, 1.0, Quota(20, 11, BERLIN), NOON + timedelta(seconds=10)),
+        # The twelfth waits for midnight in Berlin, and the rest for the midnights after it.
+        ({"": 12}, 1.0, Quota(20, 11, BERLIN), datetime(2026, 11, 24, 23, tzinfo=UTC)),
+        ({"": 51}, None, Quota(20, 11, BERLIN), datetime(2026, 11, 25, 23, tzinfo=UTC)),
+        ({"": 5}, 1.0, Quota(5, 0, ZoneInfo("UTC")), datetime(2026, 11, 25, 0, 0, 4, tzinfo=UTC)),
+        # In a window the days begin with it.
+        ({"Europe/Berlin": 30}, 1.0, Quota(20, 11, BERLIN),
+         datetime(2026, 11, 25, 8, 0, 19, tzinfo=UTC)),
+        ({"Europe/Berlin": 30}, None, Quota(20, 11, BERLIN),
+         datetime(2026, 11, 25, 8, tzinfo=UTC)),
+    ],
+    ids=lambda value: str(value)[:40],
+)  # fmt: skip
+def test_calls_a_day_put_the_end_on_later_days(
+    zones: dict[str, int], per_second: float | None, quota: Quota, ends: datetime
+) -> None:
+    window = None if "" in zones else NINE_TO_EIGHT
+    found = foresee(zones, window, per_second=per_second, at=NOON, quota=quota).ends_at
+    assert found is not None
+    assert abs(found - ends) <= timedelta(seconds=1)
+
+
+@pytest.mark.parametrize("window", [None, NINE_TO_EIGHT])
+def test_with_no_calls_a_day_there_is_no_end(window: Window | None) -> None:
+    zones = {"" if window is None else "Europe/Berlin": 1}
+    outlook = foresee(zones, window, per_second=1.0, at=NOON, quota=Quota(0, 0, BERLIN))
+    assert (outlook.ends_at, outlook.ends_after) == (None, NOON + FARTHEST)

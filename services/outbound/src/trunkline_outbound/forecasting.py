@@ -26,8 +26,10 @@ from trunkline_common.db.outbox import Fact
 from trunkline_common.outcomes import Refuse, TryLater
 from trunkline_outbound.admitting import window_of
 from trunkline_outbound.domain.forecasts import NOT_FORESEEN, Person, Tally, foresee
+from trunkline_outbound.number_limits import NUMBERS_PER_DAY, NumberLimits, limits_of
 from trunkline_outbound.store import audience, channels, runs, suppressions
 from trunkline_outbound.store import forecasts as store
+from trunkline_outbound.store.channels import Channel
 from trunkline_outbound.store.forecasts import Candidate, Wanted
 from trunkline_outbound.store.jobs import QueuedJob
 
@@ -110,11 +112,16 @@ async def conclude(
     now, kept = await store.moment(session, plan.run_id)
     begins = start_at or kept
     at = max(now, begins) if begins else now
-    _, holidays = await store.business(session, plan.business_id)
-    mean, limits = await _limits(session, plan)
-    slowest = limits[0].per_second if limits else None
+    zone, holidays = await store.business(session, plan.business_id)
+    channel = await channels.get_channel(session, plan.channel_id, business_id=plan.business_id)
+    numbers = NumberLimits()
+    if channel is not None:
+        numbers = await limits_of(session, channel, zone, now=now, at=at)
+    mean, limits = await _limits(session, plan, channel, numbers)
+    paces = [limit.per_second for limit in limits if limit.rule != NUMBERS_PER_DAY]
     window = window_of(plan.policy, holidays)
-    outlook = foresee(tally.zones, window, per_second=slowest, at=at)
+    slowest = min(paces, default=None)
+    outlook = foresee(tally.zones, window, per_second=slowest, at=at, quota=numbers.quota)
     return Forecast(
         at=at,
         contacts=tally.contacts,
@@ -129,13 +136,15 @@ async def conclude(
     )
 
 
-async def _limits(session: AsyncSession, plan: Plan) -> tuple[float | None, tuple[Limit, ...]]:
+async def _limits(
+    session: AsyncSession, plan: Plan, channel: Channel | None, numbers: NumberLimits
+) -> tuple[float | None, tuple[Limit, ...]]:
     """How long a call takes, and what bounds the pace; the slowest first."""
-    found: dict[str, float] = {}
+    found = dict(numbers.paces)
     if plan.policy.per_second is not None:
         found["run_pace"] = plan.policy.per_second
-    channel = await channels.get_channel(session, plan.channel_id, business_id=plan.business_id)
     caps = [await store.business_cap(session, plan.business_id), plan.policy.concurrent]
+    caps.append(numbers.concurrent)
     if channel is not None:
         outlook = await pace.look(session, [channel.scope])
         found["account_pace"] = outlook.per_second or channel.per_second

@@ -47,7 +47,9 @@ class Forecast(BaseModel):
         default=None, description="of late; without it concurrency is not in the limits"
     )
     ends_at: datetime | None = Field(
-        default=None, description="when everybody has been tried once, at the slowest limit"
+        default=None,
+        description="when everybody has been tried once, at the slowest limit; calls a day that "
+        "numbers may make are counted by days",
     )
     ends_after: datetime | None = Field(
         default=None, description="in place of `ends_at`: not before this"

@@ -6,9 +6,10 @@ and a million of them are a few counts by the time that the end is asked for.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -71,6 +72,20 @@ class _Group:
 
 
 @dataclass(frozen=True, slots=True)
+class Quota:
+    """How many may be called in a day of the zone, and how many of the first day are `left`."""
+
+    per_day: int
+    left: int
+    zone: ZoneInfo
+
+    def next_day(self, now: datetime) -> datetime:
+        """When the day that follows this moment begins."""
+        day = now.astimezone(self.zone).date() + timedelta(days=1)
+        return datetime.combine(day, time(), self.zone).astimezone(UTC)
+
+
+@dataclass(frozen=True, slots=True)
 class Outlook:
     """When whom may be tried. `ends_after` in place of `ends_at`: so far away that it is not said.
 
@@ -87,11 +102,16 @@ class Outlook:
 
 
 def foresee(
-    zones: Mapping[str, int], window: Window | None, *, per_second: float | None, at: datetime
+    zones: Mapping[str, int],
+    window: Window | None,
+    *,
+    per_second: float | None,
+    at: datetime,
+    quota: Quota | None = None,
 ) -> Outlook:
     """Whose window is open at that moment, and when all have been tried once."""
     if window is None:
-        return _without_window(sum(zones.values()), per_second, at)
+        return _without_window(sum(zones.values()), per_second, at, quota)
     groups, never = [], 0
     for key, count in zones.items():
         group = _group(key, count, window, at)
@@ -102,7 +122,7 @@ def foresee(
     later = [group for group in groups if group.opens > at]
     first_opens_at = min((group.opens for group in later), default=None)
     outside = sum(int(group.left) for group in later)
-    ends_at = _end(groups, window, per_second, at)  # uses the groups up
+    ends_at = _end(groups, window, per_second, at, quota)  # uses the groups up
     return Outlook(
         open=sum(zones.values()) - never - outside,
         outside=outside,
@@ -113,7 +133,13 @@ def foresee(
     )
 
 
-def _without_window(count: int, per_second: float | None, at: datetime) -> Outlook:
+def _without_window(
+    count: int, per_second: float | None, at: datetime, quota: Quota | None
+) -> Outlook:
+    if quota is not None and count > quota.left:
+        anywhere = _Group((), count, at, at + 2 * FARTHEST)
+        ends_at = _end([anywhere], None, per_second, at, quota)
+        return Outlook(count, 0, 0, None, ends_at, None if ends_at else at + FARTHEST)
     taken = timedelta() if per_second is None else _taken(count, per_second)
     if taken > FARTHEST:
         return Outlook(count, 0, 0, None, None, at + FARTHEST)
@@ -148,27 +174,45 @@ def _look_on(group: _Group, window: Window, at: datetime) -> bool:
 
 
 def _end(
-    groups: Sequence[_Group], window: Window, per_second: float | None, at: datetime
+    groups: Sequence[_Group],
+    window: Window | None,
+    per_second: float | None,
+    at: datetime,
+    quota: Quota | None,
 ) -> datetime | None:
     if not groups:
         return at
-    if per_second is None:
+    if per_second is None and quota is None:
         return max(group.opens for group in groups)
     spare, now, left = 1.0, at, list(groups)  # the first of all leaves without waiting
+    today, midnight = _day(quota, at)
     while now < at + FARTHEST:
         ready = sorted((g for g in left if g.opens <= now), key=lambda group: group.closes)
         until = min([g.closes for g in ready] + [g.opens for g in left if g.opens > now])
-        room = (until - now).total_seconds() * per_second + spare
-        work = sum(group.left for group in ready)
+        until = min(until, midnight)
+        paced = math.inf
+        if per_second is not None:
+            paced = (until - now).total_seconds() * per_second + spare
+        work, room = sum(group.left for group in ready), min(paced, today)
         if work <= room and len(ready) == len(left):
-            return now + timedelta(seconds=max(work - spare, 0) / per_second)
-        spare = 0.0 if ready else spare
+            return now + timedelta(seconds=max(work - spare, 0) / (per_second or math.inf))
+        spare = 0.0 if ready and room else spare
         _take(ready, room)
+        today -= min(work, room)
         now = until
+        if quota is not None and now == midnight:
+            today, midnight = quota.per_day, quota.next_day(now)
         left = [group for group in left if group.left > 0]
-        if not all(_look_on(g, window, now) for g in left if g.closes <= now):
+        if window and not all(_look_on(g, window, now) for g in left if g.closes <= now):
             return None
     return None
+
+
+def _day(quota: Quota | None, at: datetime) -> tuple[float, datetime]:
+    """How many of this day are left, and when the next one begins."""
+    if quota is None:
+        return math.inf, at + 2 * FARTHEST
+    return quota.left, quota.next_day(at)
 
 
 def _take(ready: Sequence[_Group], room: float) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from trunkline_common.db import Database, transaction
-from trunkline_common.db.driver import fetch
+from trunkline_common.db.driver import copy_into, fetch
 from trunkline_common.db.faults import is_away, is_contention
 
 _ENTER = text("INSERT INTO inbox (consumer, event_id) VALUES (:consumer, :event_id)")
@@ -51,6 +51,36 @@ async def test_the_first_statement_and_the_next_are_of_one_transaction(
     assert await entered(database, "driver") == []
     await enter(fails=False)
     assert await entered(database, "driver") == ["event 0", "event 1", "event 2"]
+
+
+@pytest.mark.parametrize("first", [False, True], ids=["after another", "first"])
+async def test_what_is_copied_is_of_the_transaction(database: Database, first: bool) -> None:
+    async def copy(*, fails: bool) -> None:
+        async with transaction(database) as session:
+            if not first:
+                await session.execute(_ENTER, {"consumer": "copy", "event_id": "event 0"})
+            rows = [("copy", f"event {number}") for number in (1, 2)]
+            await copy_into(session, "inbox", ("consumer", "event_id"), rows)
+            if fails:
+                raise Undone
+
+    with pytest.raises(Undone):
+        await copy(fails=True)
+    assert await entered(database, "copy") == []
+    await copy(fails=False)
+    expected = ["event 1", "event 2"] if first else ["event 0", "event 1", "event 2"]
+    assert await entered(database, "copy") == expected
+
+
+async def test_a_savepoint_takes_back_a_copy_that_broke_a_key(database: Database) -> None:
+    async with transaction(database) as session:
+        await session.execute(_ENTER, {"consumer": "copy", "event_id": "event 1"})
+        rows = [("copy", f"event {number}") for number in (2, 1)]
+        with pytest.raises(asyncpg.UniqueViolationError):
+            async with session.begin_nested():
+                await copy_into(session, "inbox", ("consumer", "event_id"), rows)
+        await copy_into(session, "inbox", ("consumer", "event_id"), [("copy", "event 3")])
+    assert await entered(database, "copy") == ["event 1", "event 3"]
 
 
 async def test_a_name_may_come_twice_and_a_cast_is_no_name(database: Database) -> None:

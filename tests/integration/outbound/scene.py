@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from sqlalchemy import text
 
@@ -29,6 +30,8 @@ from trunkline_outbound.dispatch import Dispatcher, DispatchSettings
 from trunkline_outbound.domain.classification import Result
 from trunkline_outbound.gateways.voice import CallOrder
 from trunkline_outbound.sending import CallSender
+
+E = TypeVar("E", bound=Event)
 
 ACCOUNT = "AC" + "0" * 32
 SEALER = Sealer({"k1": b"k" * 32}, "k1")
@@ -83,9 +86,9 @@ class Scene:
     per_number: NumberCaps | None = None
     sealer: Sealer = SEALER  # what the dispatcher opens credentials with
 
-    async def hear(self, event: Event, *, business_id: str | None = None) -> None:
-        """Apply an event as the consumer would, in a transaction of its own."""
-        envelope = Envelope(
+    def envelope(self, event: E, *, business_id: str | None = None) -> Envelope[E]:
+        """The event as it arrives."""
+        return Envelope(
             id=new_event_id(),
             source="/trunkline/test",
             event=event,
@@ -93,6 +96,10 @@ class Scene:
             occurred_at=datetime.now(UTC),
             correlation_id="corr-1",
         )
+
+    async def hear(self, event: Event, *, business_id: str | None = None) -> None:
+        """Apply an event as the consumer would, in a transaction of its own."""
+        envelope = self.envelope(event, business_id=business_id)
         async with transaction(self.database) as session:
             await HANDLERS[type(event)](session, envelope)
 

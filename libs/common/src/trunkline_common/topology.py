@@ -71,7 +71,7 @@ OUTBOUND_AUDIENCE: Final = Queue(
     "outbound",
     hears=(api.RunAudienceAdded, api.RunAudienceClosed, run_facts.RunContactsAdded),
     max_length=20_000,
-    prefetch=8,
+    prefetch=16,  # of thousand contacts at most: one transaction
 )
 OUTBOUND_CALLBACKS: Final = Queue("outbound.callbacks", "outbound", hears=ABOUT_CALLS)
 OUTBOUND_RESULTS: Final = Queue(

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from trunkline_common.contracts.api import RunAudienceAdded
 from trunkline_common.contracts.envelope import Envelope
 from trunkline_common.contracts.runs import RunAdditionEnded, RunContactsAdded
 from trunkline_common.db import outbox
@@ -19,6 +18,7 @@ from trunkline_common.outcomes import Refuse, TryLater
 from trunkline_outbound.runs import CLOSED, ENDED, WORK
 from trunkline_outbound.store import additions as store
 from trunkline_outbound.store import audience, runs
+from trunkline_outbound.store.audience import Chunk
 
 
 async def add(session: AsyncSession, envelope: Envelope[RunContactsAdded]) -> None:
@@ -57,12 +57,10 @@ async def _freeze(
     event = envelope.event
     if not event.contacts:
         return 0
-    chunk = await store.next_chunk(session, event.run_id)
-    kept = RunAudienceAdded(run_id=event.run_id, chunk=chunk, contacts=event.contacts)
-    await audience.keep_chunk(session, kept, business_id=envelope.business_id)
-    added = await audience.freeze_chunk(
-        session, event.run_id, chunk, business_id=envelope.business_id, total=total
-    )
+    chunk = Chunk(await store.next_chunk(session, event.run_id), event.contacts)
+    whose = envelope.business_id
+    await audience.take_chunks(session, event.run_id, [chunk.number], business_id=whose)
+    added = await audience.freeze(session, event.run_id, [chunk], business_id=whose, total=total)
     if added:
         await runs.grow(session, event.run_id, total + added)
     return added

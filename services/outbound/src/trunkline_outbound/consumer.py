@@ -116,9 +116,11 @@ async def on_run_requested(session: AsyncSession, envelope: Envelope[RunRequeste
     await runs.request(session, envelope)
 
 
-async def on_audience_added(session: AsyncSession, envelope: Envelope[RunAudienceAdded]) -> None:
-    """Turn a chunk of contacts into jobs."""
-    await runs.add_audience(session, envelope)
+async def on_audience_added(
+    session: AsyncSession, envelopes: Sequence[Envelope[RunAudienceAdded]]
+) -> None:
+    """Turn chunks of contacts into jobs."""
+    await runs.add_audience(session, envelopes)
 
 
 async def on_audience_closed(session: AsyncSession, envelope: Envelope[RunAudienceClosed]) -> None:
@@ -192,7 +194,7 @@ HANDLERS: dict[topology.Queue, Handlers] = {
         RunForecastRequested: forecasting.request,
     },
     topology.OUTBOUND_AUDIENCE: {
-        RunAudienceAdded: on_audience_added,
+        RunAudienceAdded: Bulk(on_audience_added),
         RunAudienceClosed: on_audience_closed,
         RunContactsAdded: additions.add,
     },

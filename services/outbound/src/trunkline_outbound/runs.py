@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from functools import partial
+from itertools import groupby
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -17,6 +19,7 @@ from trunkline_common.db.transaction import name_commit, wake_after_commit
 from trunkline_common.outcomes import Refuse
 from trunkline_outbound.store import additions, audience, channels, forecasts, jobs
 from trunkline_outbound.store import runs as store
+from trunkline_outbound.store.audience import Chunk
 from trunkline_outbound.store.runs import Run
 
 log = logging.getLogger(__name__)
@@ -27,6 +30,7 @@ CLOSED = frozenset({"cancelling", "cancelled", "completed", "failed"})
 
 CHANNEL_SECONDS = 60.0  # how long after its request a run waits for news of its channel
 CHANNEL_UNKNOWN = "channel_unknown"
+FROZEN_AT_ONCE = 20  # stored chunks that one transaction turns into jobs
 CLOSED_AT_ONCE = 5_000  # jobs of a rejected run that one transaction closes
 
 
@@ -42,14 +46,43 @@ async def request(session: AsyncSession, envelope: Envelope[RunRequested]) -> No
         correlation_id=envelope.correlation_id,
         traceparent=envelope.traceparent,
     )
-    await _freeze_pending(session, run_id, business_id=envelope.business_id)
+    await _freeze_stored(session, run_id, business_id=envelope.business_id)
 
 
-async def add_audience(session: AsyncSession, envelope: Envelope[RunAudienceAdded]) -> None:
-    """Keep one chunk, and freeze it at once if the run is known."""
-    await audience.lock_audience(session, envelope.event.run_id)
-    await audience.keep_chunk(session, envelope.event, business_id=envelope.business_id)
-    await _freeze_pending(session, envelope.event.run_id, business_id=envelope.business_id)
+async def add_audience(
+    session: AsyncSession, envelopes: Sequence[Envelope[RunAudienceAdded]]
+) -> None:
+    """Turn chunks into jobs, those of one run together; before their run is known they are kept."""
+    for run_id, of_run in groupby(envelopes, key=lambda envelope: envelope.event.run_id):
+        await _add(session, run_id, list(of_run))
+
+
+async def _add(
+    session: AsyncSession, run_id: str, envelopes: Sequence[Envelope[RunAudienceAdded]]
+) -> None:
+    await audience.lock_audience(session, run_id)
+    given = sorted(envelopes, key=lambda envelope: envelope.event.chunk)
+    chunks = {e.event.chunk: Chunk(e.event.chunk, e.event.contacts) for e in given}
+    cursor = await store.lock_cursor(session, run_id)
+    run = await store.get_run(session, run_id)
+    if cursor is None or run is None:  # it is still on its way; its arrival freezes what is here
+        for e in given:
+            kept = chunks[e.event.chunk]
+            await audience.keep_chunk(session, run_id, kept, business_id=e.business_id)
+        return
+    for e in given:
+        _check(run, e.business_id)
+    mine = await audience.take_chunks(session, run_id, list(chunks), business_id=run.business_id)
+    if run.state in CLOSED:
+        return  # nobody is added to a run that is being cancelled, or is over
+    new = [chunk for number, chunk in chunks.items() if number in mine]
+    total = await _freeze(session, run, new, total=cursor.total)
+    await _start_if_due(session, run, total=total)
+
+
+def _check(run: Run, business_id: str) -> None:
+    if run.business_id != business_id:
+        raise Refuse(f"run {run.run_id} does not belong to business {business_id}")
 
 
 async def close_audience(session: AsyncSession, envelope: Envelope[RunAudienceClosed]) -> None:
@@ -59,28 +92,42 @@ async def close_audience(session: AsyncSession, envelope: Envelope[RunAudienceCl
     await audience.keep_end(
         session, event.run_id, business_id=envelope.business_id, chunks=event.chunks
     )
-    await _freeze_pending(session, event.run_id, business_id=envelope.business_id)
+    await _freeze_stored(session, event.run_id, business_id=envelope.business_id)
 
 
-async def _freeze_pending(session: AsyncSession, run_id: str, *, business_id: str) -> None:
+async def _freeze_stored(
+    session: AsyncSession, run_id: str, *, business_id: str | None = None
+) -> bool:
+    """Freeze some of the chunks that came before their run, if it is known; whether that was all.
+
+    The caller has locked the audience. Without a business it is the run's own.
+    """
     cursor = await store.lock_cursor(session, run_id)
     run = await store.get_run(session, run_id)
     if cursor is None or run is None:
-        return  # the run itself is still on its way; its arrival freezes what is here
-    if run.business_id != business_id:
-        raise Refuse(f"run {run_id} does not belong to business {business_id}")
+        return True  # the run itself is still on its way; its arrival freezes what is here
+    _check(run, business_id or run.business_id)
     if run.state in CLOSED:
-        await audience.drop_pending(session, run_id, business_id=business_id)
-        return  # nobody is added to a run that is being cancelled, or is over
-    total = cursor.total
-    for chunk in await audience.pending_chunks(session, run_id, business_id=business_id):
-        total += await audience.freeze_chunk(
-            session, run_id, chunk, business_id=business_id, total=total
-        )
-    if total != cursor.total:
-        name_commit(session, "outbound.freeze")
-        await store.grow(session, run_id, total)
+        await audience.drop_pending(session, run_id, business_id=run.business_id)
+        return True  # nobody is added to a run that is being cancelled, or is over
+    stored = await audience.pending_chunks(
+        session, run_id, business_id=run.business_id, most=FROZEN_AT_ONCE
+    )
+    total = await _freeze(session, run, stored, total=cursor.total)
+    if stored:
+        await audience.mark_frozen(session, run_id, [chunk.number for chunk in stored])
     await _start_if_due(session, run, total=total)
+    return len(stored) < FROZEN_AT_ONCE
+
+
+async def _freeze(session: AsyncSession, run: Run, chunks: Sequence[Chunk], *, total: int) -> int:
+    """Turn chunks into jobs behind the first `total`; the new total."""
+    whose = run.business_id
+    added = await audience.freeze(session, run.run_id, chunks, business_id=whose, total=total)
+    if added:
+        name_commit(session, "outbound.freeze")
+        await store.grow(session, run.run_id, total + added)
+    return total + added
 
 
 async def _start_if_due(session: AsyncSession, run: Run, *, total: int) -> None:
@@ -107,15 +154,22 @@ async def _start_if_due(session: AsyncSession, run: Run, *, total: int) -> None:
 
 
 async def start_due_runs(database: Database) -> None:
-    """Start runs whose time has come, and those whose last hint was lost."""
+    """Start runs whose time has come, or whose last hint was lost; freeze what is stored first."""
     async with transaction(database) as session:
         waiting = await audience.runs_not_started(session)
     for run_id in waiting:
-        async with transaction(database) as session:
-            cursor = await store.lock_cursor(session, run_id)
-            run = await store.get_run(session, run_id)
-            if cursor is not None and run is not None and cursor.next_seq == 1:
-                await _start_if_due(session, run, total=cursor.total)
+        while not await _go_on(database, run_id):
+            pass
+
+
+async def _go_on(database: Database, run_id: str) -> bool:
+    """Freeze some stored chunks of a run that has not begun, and start it if it may."""
+    async with transaction(database) as session:
+        await audience.lock_audience(session, run_id)
+        cursor = await store.lock_cursor(session, run_id)
+        if cursor is None or cursor.next_seq > 1:
+            return True
+        return await _freeze_stored(session, run_id)
 
 
 async def reject_hopeless(database: Database) -> None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Final
 
+from asyncpg import UniqueViolationError
+from pydantic import TypeAdapter
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from trunkline_common.contracts.api import RunAudienceAdded
+from trunkline_common.contracts.api import AudienceContact
+from trunkline_common.db.driver import copy_into, fetch
 
 # Whoever stores a chunk and whoever inserts its run must see each other, in either order.
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended(:run_id, 7))")
@@ -26,47 +30,44 @@ INSERT INTO audience_ends (run_id, business_id, chunks) VALUES (:run_id, :busine
 ON CONFLICT (run_id) DO NOTHING
 """
 )
-_PENDING = text(
+# A chunk that becomes jobs at once is only noted; who else brings it finds the note.
+_TAKE = text(
     """
-SELECT chunk FROM audience_chunks
- WHERE run_id = :run_id AND business_id = :business_id AND frozen_at IS NULL ORDER BY chunk
+INSERT INTO audience_chunks (run_id, chunk, business_id, frozen_at)
+SELECT :run_id, chunk, :business_id, clock_timestamp()
+  FROM unnest(CAST(:chunks AS integer[])) AS chunk ORDER BY chunk
+ON CONFLICT (run_id, chunk) DO NOTHING
+RETURNING chunk
 """
 )
-# Addresses already in the run, and repetitions inside the chunk, are rejects; the rest get the
-# next numbers without a gap.
-_FREEZE = text(
+_PENDING = text(
     """
-WITH incoming AS (
-    SELECT c.contact_id, c.address, c.zone, c.variables, c.ord,
-           row_number() OVER (PARTITION BY c.address ORDER BY c.ord) AS nth
-      FROM audience_chunks AS chunk,
-           LATERAL ROWS FROM (jsonb_to_recordset(chunk.contacts) AS (
-               contact_id text, address text, zone text, variables jsonb)) WITH ORDINALITY
-               AS c (contact_id, address, zone, variables, ord)
-     WHERE chunk.run_id = :run_id AND chunk.chunk = :chunk
-), judged AS (
-    SELECT incoming.*, nth > 1 OR EXISTS (
-               SELECT FROM jobs WHERE jobs.run_id = :run_id
-                  AND jobs.address = incoming.address) AS known
-      FROM incoming
-), added AS (
-    INSERT INTO jobs (run_id, seq, business_id, contact_id, address, zone, variables)
-    SELECT :run_id, :total + row_number() OVER (ORDER BY ord), :business_id, contact_id, address,
-           zone, CASE WHEN variables <> '{}' THEN variables END
-      FROM judged WHERE NOT known
-    RETURNING 1
-), refused AS (
-    INSERT INTO rejects (run_id, business_id, contact_id, chunk, reason)
-    SELECT :run_id, :business_id, contact_id, :chunk, 'duplicate_address' FROM judged WHERE known
-    ON CONFLICT DO NOTHING
+SELECT chunk, CAST(contacts AS text) FROM audience_chunks
+ WHERE run_id = :run_id AND business_id = :business_id AND frozen_at IS NULL
+ ORDER BY chunk LIMIT :most
+"""
 )
-SELECT count(*) FROM added
+# Each is looked up by its key, however large the run is and whether or not anybody analysed it.
+_KNOWN = text(
+    """
+SELECT address FROM unnest(CAST(:addresses AS text[])) AS given (address)
+ WHERE EXISTS (SELECT FROM jobs
+                WHERE jobs.run_id = :run_id AND jobs.address = given.address OFFSET 0)
+"""
+)
+_REFUSE = text(
+    """
+INSERT INTO rejects (run_id, business_id, contact_id, chunk, reason)
+SELECT :run_id, :business_id, contact_id, chunk, 'duplicate_address'
+  FROM unnest(CAST(:contacts AS text[]), CAST(:chunks AS integer[])) AS known (contact_id, chunk)
+ ORDER BY contact_id, chunk
+ON CONFLICT DO NOTHING
 """
 )
 _FROZEN = text(
     """
 UPDATE audience_chunks SET frozen_at = clock_timestamp(), contacts = NULL
- WHERE run_id = :run_id AND chunk = :chunk
+ WHERE run_id = :run_id AND chunk = ANY (CAST(:chunks AS integer[]))
 """
 )
 _DROP = text(
@@ -89,19 +90,30 @@ _REJECTS = text("SELECT count(*) FROM rejects WHERE run_id = :run_id")
 _WAITING_RUNS = text("SELECT run_id FROM runs WHERE state IN ('draft', 'ready') ORDER BY run_id")
 
 
+_COLUMNS: Final = ("run_id", "seq", "business_id", "contact_id", "address", "zone", "variables")
+_CONTACTS: Final = TypeAdapter(tuple[AudienceContact, ...])
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A numbered part of an audience."""
+
+    number: int
+    contacts: tuple[AudienceContact, ...]
+
+
 async def lock_audience(session: AsyncSession, run_id: str) -> None:
     """Serialise everybody who adds to this run's audience, before the run itself exists."""
     await session.execute(_LOCK, {"run_id": run_id})
 
 
-async def keep_chunk(session: AsyncSession, event: RunAudienceAdded, *, business_id: str) -> None:
-    """Write a chunk down as it arrived; the run may still be on its way."""
-    contacts: Sequence[dict[str, Any]] = [c.model_dump() for c in event.contacts]
+async def keep_chunk(session: AsyncSession, run_id: str, chunk: Chunk, *, business_id: str) -> None:
+    """Write a chunk down as it arrived: its run is still on its way."""
     parameters = {
-        "run_id": event.run_id,
-        "chunk": event.chunk,
+        "run_id": run_id,
+        "chunk": chunk.number,
         "business_id": business_id,
-        "contacts": json.dumps(contacts),
+        "contacts": _CONTACTS.dump_json(chunk.contacts).decode(),
     }
     await session.execute(_KEEP, parameters)
 
@@ -112,10 +124,21 @@ async def keep_end(session: AsyncSession, run_id: str, *, business_id: str, chun
     await session.execute(_END, parameters)
 
 
-async def pending_chunks(session: AsyncSession, run_id: str, *, business_id: str) -> list[int]:
-    """Chunks that are stored and not yet jobs."""
-    rows = await session.execute(_PENDING, {"run_id": run_id, "business_id": business_id})
-    return list(rows.scalars())
+async def take_chunks(
+    session: AsyncSession, run_id: str, chunks: Sequence[int], *, business_id: str
+) -> set[int]:
+    """Note chunks that become jobs in this transaction; those that nobody brought before."""
+    parameters = {"run_id": run_id, "business_id": business_id, "chunks": list(chunks)}
+    return set((await session.execute(_TAKE, parameters)).scalars())
+
+
+async def pending_chunks(
+    session: AsyncSession, run_id: str, *, business_id: str, most: int
+) -> list[Chunk]:
+    """Chunks that are stored and not yet jobs, in their order, at most so many."""
+    parameters = {"run_id": run_id, "business_id": business_id, "most": most}
+    rows = await session.execute(_PENDING, parameters)
+    return [Chunk(number, _CONTACTS.validate_json(written)) for number, written in rows]
 
 
 async def drop_pending(session: AsyncSession, run_id: str, *, business_id: str) -> None:
@@ -123,14 +146,62 @@ async def drop_pending(session: AsyncSession, run_id: str, *, business_id: str) 
     await session.execute(_DROP, {"run_id": run_id, "business_id": business_id})
 
 
-async def freeze_chunk(
-    session: AsyncSession, run_id: str, chunk: int, *, business_id: str, total: int
+async def mark_frozen(session: AsyncSession, run_id: str, chunks: Sequence[int]) -> None:
+    """Let go of what was stored of these chunks: they are jobs now."""
+    await session.execute(_FROZEN, {"run_id": run_id, "chunks": list(chunks)})
+
+
+async def freeze(
+    session: AsyncSession, run_id: str, chunks: Sequence[Chunk], *, business_id: str, total: int
 ) -> int:
-    """Turn a chunk into jobs `total + 1 …`; how many. The cursor is locked by the caller."""
-    parameters = {"run_id": run_id, "chunk": chunk, "business_id": business_id, "total": total}
-    added = int((await session.execute(_FREEZE, parameters)).scalar_one())
-    await session.execute(_FROZEN, {"run_id": run_id, "chunk": chunk})
-    return added
+    """Turn chunks into jobs `total + 1 …`, copied at once; how many. The caller has the cursor.
+
+    Addresses that are in the run already, or come twice, are rejects; the rest get the next
+    numbers without a gap, in their order. Hardly any list has somebody who is in the run already,
+    so the run's own key is asked first, and only what breaks it is looked up.
+    """
+    if not chunks:
+        return 0
+    offered = [(chunk.number, one) for chunk in chunks for one in chunk.contacts]
+    whose = (run_id, business_id)
+    try:
+        async with session.begin_nested():
+            return await _copy(session, whose, offered, known=set(), total=total)
+    except UniqueViolationError:
+        wanted = {"run_id": run_id, "addresses": sorted({one.address for _, one in offered})}
+        known = {row[0] for row in await fetch(session, _KNOWN, wanted)}
+        return await _copy(session, whose, offered, known=known, total=total)
+
+
+async def _copy(
+    session: AsyncSession,
+    whose: tuple[str, str],
+    offered: Sequence[tuple[int, AudienceContact]],
+    *,
+    known: set[str],
+    total: int,
+) -> int:
+    run_id, business_id = whose
+    rows: list[tuple[object, ...]] = []
+    refused: list[tuple[int, str]] = []
+    for chunk, one in offered:
+        if one.address in known:
+            refused.append((chunk, one.contact_id))
+            continue
+        known.add(one.address)
+        variables = json.dumps(one.variables) if one.variables else None
+        seq = total + len(rows) + 1
+        rows.append((run_id, seq, business_id, one.contact_id, one.address, one.zone, variables))
+    await copy_into(session, "jobs", _COLUMNS, rows)
+    if refused:
+        parameters = {
+            "run_id": run_id,
+            "business_id": business_id,
+            "chunks": [chunk for chunk, _ in refused],
+            "contacts": [contact_id for _, contact_id in refused],
+        }
+        await session.execute(_REFUSE, parameters)
+    return len(rows)
 
 
 async def is_complete(session: AsyncSession, run_id: str, *, business_id: str) -> bool:

@@ -1,9 +1,9 @@
-"""The moves of the protocol's game, each with how often it is played; and how a game ends."""
+"""The protocol's game: two businesses, their runs, what anybody may do, and how a game ends."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
@@ -53,20 +53,33 @@ _TABLES: Final = text(
 )
 
 
+def noon(now: datetime) -> tuple[str, dict[str, str]]:
+    """A zone where it is about noon, and a window that opens there a quarter of an hour later."""
+    east = 12 - now.hour
+    opens = now + timedelta(hours=east, minutes=15)
+    zone = f"Etc/GMT{-east:+d}"  # these names have their signs the other way round
+    return zone, {"opens": opens.strftime("%H:%M"), "closes": "23:00"}
+
+
 class Game:
     """Two businesses, their runs, and the world. Dice choose among what there is."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self.database = database
         self.world = World(database)
-        self.watch = Watch(database, self.world.witness)
-        self.scenes = [Scene(database, account=f"AC{n:032x}", concurrent=4) for n in (1, 2)]
+        self.watch = Watch(database, self.world)
+        zone, self.shut_window = noon(datetime.now(UTC))
+        self.scenes = [
+            Scene(database, account=f"AC{n:032x}", concurrent=4, zone=zone) for n in (1, 2)
+        ]
         self.runs: list[tuple[Scene, str]] = []
         self.is_deaf = False  # at the end no callback arrives any more: the provider is asked
+        self.is_slow = False  # the provider's list may show a call after the grace only
+        self.rounds = ROUNDS
 
     async def set_up(self) -> None:
         """Tables of their own: those of the last game are emptied."""
-        async with transaction(self._database) as session:
+        async with transaction(self.database) as session:
             deletions = (await session.execute(_TABLES)).scalar_one()
             await session.execute(text(f"WITH {deletions} SELECT 1"))
         for scene in self.scenes:
@@ -75,7 +88,8 @@ class Game:
     async def start_run(self, one: int, two: int) -> None:
         if len(self.runs) < MOST_RUNS:
             scene = self.scenes[two % 2]
-            run_id = await scene.start_run(5 - two % 6, **POLICIES[one % len(POLICIES)])
+            policy = POLICIES[one % len(POLICIES)]
+            run_id = await scene.start_run(5 - two % 6, **policy)
             self.runs.append((scene, run_id))
 
     async def ask(self, control: str, one: int, _two: int) -> None:
@@ -98,15 +112,32 @@ class Game:
 
     async def edit(self, one: int, two: int) -> None:
         """Caps only go up here: one that goes down is held from then on, which is another test."""
-        scene, run_id = self.runs[one % len(self.runs)]
-        policy = RunPolicy.model_validate(POLICIES[two % 2])
-        await scene.hear(RunEdited(run_id=run_id, control_id="ctl", policy=policy))
+        _, run_id = self.runs[one % len(self.runs)]
+        await self._edit(run_id, POLICIES[two % 2])
+        self.watch.shut.discard(run_id)
+
+    async def shut(self, one: int, two: int) -> None:
+        """The window of a run that has begun is closed from now on: for its retries as well."""
+        _, run_id = self.run_for("pause", one)
+        await self._edit(run_id, POLICIES[two % 2] | {"window": self.shut_window})
+        self.watch.shut.add(run_id)
+
+    async def _edit(self, run_id: str, policy: dict[str, Any]) -> None:
+        event = RunEdited(run_id=run_id, control_id="ctl", policy=RunPolicy.model_validate(policy))
+        await self.scene_of(run_id).hear(event)
+
+    def scene_of(self, run_id: str) -> Scene:
+        return next(scene for scene, known in self.runs if known == run_id)
 
     async def opt_out(self, one: int, two: int) -> None:
         number = f"+1202555{two % 5:06d}"
+        await self.suppress(self.scenes[one % 2], number)
+        self.watch.suppressed.add((self.scenes[one % 2].business_id, number))
+
+    async def suppress(self, scene: Scene, number: str) -> None:
         said = {"suppression_id": f"sup_{number}", "kind": "address", "value": number}
         event = ContactSuppressed.model_validate(said | {"version": 1, "source": "api"})
-        await self.scenes[one % 2].hear(event)
+        await scene.hear(event)
 
     def who(self, one: int) -> Worker:
         return self.world.workers[one % 3]
@@ -126,7 +157,11 @@ class Game:
 
     async def arrive(self, one: int, two: int) -> None:
         worker = self.one_with("wire", one)
-        await self.world.arrive(worker, one, ANSWERS[two % len(ANSWERS)])
+        await self.world.arrive(worker, one, self.answer(two))
+
+    def answer(self, two: int) -> str:
+        answer = ANSWERS[two % len(ANSWERS)]
+        return "lost_made" if answer == "lost_hidden" and not self.is_slow else answer
 
     async def write(self, one: int, _two: int) -> None:
         await self.world.write(self.one_with("heard", one))
@@ -137,7 +172,7 @@ class Game:
     async def work(self, one: int, two: int) -> None:
         """The whole way of a handful, without anything in between."""
         worker = self.who(one)
-        await self.world.work(worker, ANSWERS[two % len(ANSWERS)])
+        await self.world.work(worker, self.answer(two))
         if one % 2:
             await self.world.write(worker)
 
@@ -190,8 +225,12 @@ class Game:
     async def fold(self, _one: int, _two: int) -> None:
         await self.world.fold()
 
-    async def look_at_provider(self, _one: int, _two: int) -> None:
+    async def look_at_provider(self, _one: int, two: int) -> None:
+        """The first look at a doubt only begins the count of its seconds."""
         await self.world.ask()
+        if two % 2:
+            await self.world.pass_time(3.0)
+            await self.world.ask()
 
     async def sweep(self, _one: int, _two: int) -> None:
         await self.world.sweep()
@@ -206,7 +245,10 @@ class Game:
 
     async def to_rest(self) -> None:
         """Everybody does what they do, and nothing new is begun: then all must end."""
-        for _ in range(ROUNDS):
+        for run_id in self.watch.shut.copy():
+            await self._edit(run_id, POLICIES[0])
+        self.watch.shut.clear()
+        for _ in range(self.rounds):
             await self._resume_all()
             await self._round()
             if not await self.watch.left():
@@ -237,62 +279,3 @@ class Game:
         await self.world.sweep()
         await self.world.finish()
         await self.world.pass_time(140.0)
-
-
-Move = Callable[[Game, int, int], Coroutine[Any, Any, None]]
-Can = Callable[[Game], object]
-
-
-def _control(control: str) -> Move:
-    return lambda game, one, two: game.ask(control, one, two)
-
-
-def _has(what: str) -> Can:
-    return lambda game: any(getattr(worker, what) for worker in game.world.workers)
-
-
-def _is_there(what: str) -> Can:
-    return lambda game: game.watch.seen.get(what)
-
-
-def _is_alive(game: Game) -> bool:
-    return bool(game.world.witness.alive())
-
-
-# What may be played: its weight, when it makes sense, and what it does.
-MOVES: Final[dict[str, tuple[int, Can, Move]]] = {
-    "work": (4, _is_there("work"), Game.work),
-    "claim": (3, _is_there("work"), Game.claim),
-    "intend": (4, _has("hands"), Game.intend),
-    "lose answer of intent": (1, _has("hands"), Game.lose_answer_of_intent),
-    "depart": (4, _has("ready"), Game.depart),
-    "arrive": (4, _has("wire"), Game.arrive),
-    "write": (4, _has("heard"), Game.write),
-    "write again": (1, _has("written"), Game.write_again),
-    "let go": (1, _has("hands"), Game.let_go),
-    "renew": (1, _has("hands"), Game.renew),
-    "stall": (2, _has("hands"), Game.stall),
-    "crash": (1, _has("hands"), Game.crash),
-    "end call": (3, _is_alive, Game.end_call),
-    "progress": (2, _is_alive, Game.progress),
-    "call back": (3, lambda game: game.world.callbacks, Game.call_back),
-    "fold": (4, _is_there("unfolded"), Game.fold),
-    "look at provider": (3, _is_there("in doubt"), Game.look_at_provider),
-    "sweep": (2, lambda _: True, Game.sweep),
-    "finish": (2, lambda _: True, Game.finish),
-    "pass time": (3, lambda _: True, Game.pass_time),
-    "start run": (1, lambda game: len(game.runs) < MOST_RUNS, Game.start_run),
-    "pause": (1, _is_there("running"), _control("pause")),
-    "resume": (4, _is_there("paused"), _control("resume")),
-    "cancel": (1, lambda game: game.watch.seen.keys() & LIVE, _control("cancel")),
-    "hang up": (1, _is_alive, _control("hang up")),
-    "edit": (1, _is_there("running"), Game.edit),
-    "opt out": (1, _is_there("work"), Game.opt_out),
-    "ask for another": (1, lambda _: True, Game.ask_for_another),
-    "at once": (1, _is_there("running"), Game.at_once),
-}
-
-
-def possible(game: Game) -> list[str]:
-    """The words of the moves that make sense now, each as often as it weighs."""
-    return [word for word, (weight, can, _) in MOVES.items() if can(game) for _ in range(weight)]

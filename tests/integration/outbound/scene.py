@@ -84,6 +84,7 @@ class Scene:
     account: str = ACCOUNT
     senders: tuple[str, ...] = ("+15005550006",)
     per_number: NumberCaps | None = None
+    zone: str | None = None  # of its contacts
     sealer: Sealer = SEALER  # what the dispatcher opens credentials with
 
     def envelope(self, event: E, *, business_id: str | None = None) -> Envelope[E]:
@@ -135,7 +136,7 @@ class Scene:
         """Request a run and feed its audience; it is running when this returns."""
         run_id = new_id(RUN)
         await self.hear(self.requested(run_id, **policy))
-        contacts = contacts_of(addresses(jobs))
+        contacts = contacts_of(addresses(jobs), self.zone)
         chunks = [contacts[i : i + chunk] for i in range(0, jobs, chunk)]
         for number, part in enumerate(chunks, start=1):
             await self.hear(RunAudienceAdded(run_id=run_id, chunk=number, contacts=tuple(part)))
@@ -187,6 +188,8 @@ def addresses(count: int) -> list[str]:
     return [f"+1202555{number:06d}" for number in range(count)]
 
 
-def contacts_of(numbers: Iterable[str]) -> list[AudienceContact]:
+def contacts_of(numbers: Iterable[str], zone: str | None = None) -> list[AudienceContact]:
     """A contact for each number."""
-    return [AudienceContact(contact_id=new_id(CONTACT), address=number) for number in numbers]
+    return [
+        AudienceContact(contact_id=new_id(CONTACT), address=number, zone=zone) for number in numbers
+    ]

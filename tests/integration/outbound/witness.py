@@ -19,11 +19,19 @@ WAYS: Final = {
     "failed": ("failed",),
 }
 OVER: Final = frozenset({"completed", "busy", "no-answer", "failed", "canceled"})
-ANSWERS: Final = ("accepted", "lost_made", "lost_unmade", "rejected", "later", "not_sent")
+# `lost_hidden`: made, and not in the provider's list until its first word, which may be very late.
+ANSWERS: Final = (
+    "accepted",
+    "lost_made",
+    "lost_unmade",
+    "rejected",
+    "later",
+    "not_sent",
+    "lost_hidden",
+)
 
 _LOST: Final = Result("in_doubt", reason="time-out")
 _RESULTS: Final = {
-    "lost_made": _LOST,
     "lost_unmade": _LOST,
     "rejected": Result("rejected", code="21211"),
     "later": Result("later", code="20429", retry_after=5.0),
@@ -42,6 +50,11 @@ class WitnessedCall:
     to: str
     created_at: datetime
     said: list[str] = field(default_factory=lambda: ["queued"])
+    was_hidden: bool = False
+
+    @property
+    def is_hidden(self) -> bool:
+        return self.was_hidden and self.said == ["queued"]
 
     @property
     def is_over(self) -> bool:
@@ -75,7 +88,7 @@ class Witness:
         answer = self.planned.pop(attempt_id)
         if not may_send():
             answer = "not_sent"
-        if answer not in ("accepted", "lost_made"):
+        if answer in _RESULTS:
             return _RESULTS[answer]
         call = WitnessedCall(
             f"CA{next(self.ids):032x}",
@@ -84,6 +97,7 @@ class Witness:
             order.from_number,
             order.to_number,
             datetime.now(UTC),
+            was_hidden=answer == "lost_hidden",
         )
         self.accepted.append(call)
         return Result("accepted", provider_id=call.provider_id) if answer == "accepted" else _LOST
@@ -101,6 +115,7 @@ class Witness:
             call.shown()
             for call in self.accepted
             if (call.account, call.sender, call.to) == (access.account, sender, to)
+            and not call.is_hidden
         ]
         return Listing(tuple(calls), datetime.now(UTC))
 

@@ -7,7 +7,6 @@ provider's with them. Whoever works here does only what `dispatch.py` and `app.p
 from __future__ import annotations
 
 import itertools
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -77,6 +76,8 @@ class World:
     )
     callbacks: list[tuple[WitnessedCall, str, int]] = field(default_factory=list)
     now: float = 0.0
+    epoch: int = 0  # grows whenever leases may have run out
+    renewed: list[tuple[int, int, str]] = field(default_factory=list)  # claim, token, owner
     lives: itertools.count[int] = field(default_factory=itertools.count)
 
     @property
@@ -87,9 +88,11 @@ class World:
     async def claim(self, worker: Worker, pick: int, *, wanted: int = 3) -> None:
         async with transaction(self.database) as session:
             live = await runs.live_runs(session)
-        if not live:
-            return
-        run_id = live[pick % len(live)].run_id
+        if live:
+            await self.claim_of(worker, live[pick % len(live)].run_id, wanted=wanted)
+
+    async def claim_of(self, worker: Worker, run_id: str, *, wanted: int = 3) -> None:
+        """A run is picked without a lock: by now it may stand, or be over."""
         lease = Lease(worker.owner, LEASE)
         asked_at = self.now
         ask = partial(next_claim, self.database, run_id, lease=lease, wanted=wanted)
@@ -188,6 +191,7 @@ class World:
             kept = await claims.renew(session, tokens, Lease(worker.owner, LEASE))
         for hand in held:
             if hand.claim.claim_id in kept:
+                self.renewed.append((hand.claim.claim_id, hand.claim.token, worker.owner))
                 hand.trusted_until = asked_at + TRUST
             else:
                 hand.trusted_until = min(hand.trusted_until, self.now)
@@ -196,6 +200,7 @@ class World:
 
     async def stall(self, worker: Worker) -> None:
         """It does not get to renew until its leases are over; what is on the wire still goes."""
+        self.epoch += 1
         ids = [hand.claim.claim_id for hand in worker.hands]
         for hand in worker.hands:
             hand.trusted_until = self.now
@@ -209,21 +214,6 @@ class World:
         worker.owner = f"{worker.owner.split('.')[0]}.{next(self.lives)}"
         for flight in wire:
             await self._answer(flight, "lost_made" if arrives else "lost_unmade")
-
-    async def go_on(self, worker: Worker, pick: int, answer: str) -> None:
-        """One of the things that this worker may do next."""
-        acts: list[Callable[[], Awaitable[None]]] = []
-        if worker.heard:
-            acts.append(partial(self.write, worker))
-        if worker.wire:
-            acts.append(partial(self.arrive, worker, pick, answer))
-        if worker.ready:
-            acts.append(partial(self.depart, worker, pick))
-        if worker.hands:
-            acts.append(partial(self.intend, worker, pick, wanted=1 + pick % 3, answered=True))
-        if len(worker.hands) < 2:
-            acts.append(partial(self.claim, worker, pick))
-        await acts[pick % len(acts)]()
 
     async def work(self, worker: Worker, answer: str) -> None:
         """The whole way of a handful, but for writing down what came of it."""
@@ -289,6 +279,7 @@ class World:
     async def pass_time(self, seconds: float) -> None:
         """What is on the wire for longer than the provider's patience is refused."""
         self.now += seconds
+        self.epoch += 1
         for worker in self.workers:
             for flight in [f for f in worker.wire if f.arrives_by < self.now]:
                 worker.wire.remove(flight)

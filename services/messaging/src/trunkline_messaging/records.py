@@ -55,7 +55,7 @@ async def record(database: Database, batch: Sequence[Recorded]) -> None:
         moved_at = await messages.move(session, steps)
         await messages.bind(session, _taken(batch))
         await sends.settle(session, [_settled(each) for each in batch], said_by="answer")
-        await sends.close_sends(session, [each.message.attempt_id for each in batch])
+        await sends.close_sends(session, _over(batch, locked, steps))
         by_id = {message.message_id: message for message in locked.values()}
         said = [_fact(by_id[message_id], step, moved_at) for message_id, step in steps.items()]
         await outbox.add_all(session, [fact for fact in said if fact is not None])
@@ -91,6 +91,20 @@ def _step(message: Message, each: Recorded) -> Step | None:
             extra={"attempt": message.attempt_id, "business": message.business_id},
         )
     return after_result(message.standing, each.message.number, each.result)
+
+
+def _over(
+    batch: Sequence[Recorded], locked: Mapping[str, Message], steps: Mapping[str, Step]
+) -> list[str]:
+    """Whose addresses are free now. What an earlier request says again is not of the one in flight,
+    whose address stays closed.
+    """
+    return [
+        each.message.attempt_id
+        for each in batch
+        if each.message.message_id in steps
+        or locked[each.message.attempt_id].number == each.message.number
+    ]
 
 
 def _taken(batch: Sequence[Recorded]) -> list[tuple[str, str, str]]:

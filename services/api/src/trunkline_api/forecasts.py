@@ -7,6 +7,7 @@ pieces that it keeps nothing of: the tally comes back, and goes with the next pi
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -26,6 +27,7 @@ from trunkline_common.db.outbox import Fact
 
 PATIENCE_SECONDS: Final = 2.0  # how long a request waits for the answer
 IDLE_SECONDS: Final = 5.0  # a draft that its own request has left is gone on with after this
+TURN_SECONDS: Final = 10.0  # of a large draft, before it is the next one's turn
 PIECE: Final = 1_000  # contacts in one request to outbound, and the most that it takes
 _LOOK_SECONDS: Final = 0.25  # a hint may be lost
 
@@ -101,7 +103,8 @@ async def count_next(
         asked = await store.next_draft(session, idle=idle)
     if asked is None:
         return False
-    while asked is not None:
+    until = time.monotonic() + TURN_SECONDS
+    while asked is not None and time.monotonic() < until:
         asked = await count_some(database, counter, asked)
     return True
 

@@ -7,6 +7,7 @@ is put on the child's list at a time; a child whose request has ended is gone on
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -28,6 +29,7 @@ from trunkline_common.ids import CONTROL, RUN, new_id
 
 PATIENCE_SECONDS: Final = 2.0  # how long a request goes on gathering
 IDLE_SECONDS: Final = 5.0  # a child that its own request has left is gone on with after this
+TURN_SECONDS: Final = 10.0  # of a large child, before it is the next one's turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,8 +185,10 @@ async def gather_next(
         build = await store.next_build(session, idle=idle)
     if build is None:
         return False
+    until = time.monotonic() + TURN_SECONDS
     while await gather_some(database, reader, build.business_id, build.run_id):
-        pass
+        if time.monotonic() >= until:
+            break
     return True
 
 

@@ -66,12 +66,16 @@ SELECT {_COLUMNS} FROM run_forecasts WHERE business_id = :business_id AND run_id
 """  # noqa: S608
 )
 # A draft whose request is still counting it was counted a moment ago: the loop looks at the others.
+# Whoever is looked at goes to the end first, so that one who cannot be counted is not in the way.
 _NEXT: Final = text(
     f"""
-SELECT {_COLUMNS} FROM run_forecasts
- WHERE answered < asked AND counted_at < clock_timestamp() - make_interval(secs => :idle)
-   AND EXISTS (SELECT FROM runs WHERE runs.id = run_id AND runs.state = 'draft')
- ORDER BY counted_at LIMIT 1
+UPDATE run_forecasts SET counted_at = clock_timestamp()
+ WHERE run_id = (
+    SELECT run_id FROM run_forecasts
+     WHERE answered < asked AND counted_at < clock_timestamp() - make_interval(secs => :idle)
+       AND EXISTS (SELECT FROM runs WHERE runs.id = run_id AND runs.state = 'draft')
+     ORDER BY counted_at LIMIT 1 FOR UPDATE SKIP LOCKED)
+RETURNING {_COLUMNS}
 """  # noqa: S608
 )
 _ON_LIST: Final = text(

@@ -72,12 +72,16 @@ SELECT {_COLUMNS} FROM rerun_builds
  WHERE business_id = :business_id AND run_id = :run_id AND closed_at IS NULL
 """  # noqa: S608
 )
-# What its own request has left is gone on with; who was looked at longest ago is next.
+# What its own request has left is gone on with; who was looked at longest ago is next, and goes to
+# the end first, so that one that cannot be gone on with is not in the way of others.
 _NEXT: Final = text(
     f"""
-SELECT {_COLUMNS} FROM rerun_builds
- WHERE closed_at IS NULL AND built_at < clock_timestamp() - make_interval(secs => :idle)
- ORDER BY built_at LIMIT 1
+UPDATE rerun_builds SET built_at = clock_timestamp()
+ WHERE run_id = (
+    SELECT run_id FROM rerun_builds
+     WHERE closed_at IS NULL AND built_at < clock_timestamp() - make_interval(secs => :idle)
+     ORDER BY built_at LIMIT 1 FOR UPDATE SKIP LOCKED)
+RETURNING {_COLUMNS}
 """  # noqa: S608
 )
 # INVARIANT: a contact's place is its number in the parent's audience, so a page that is read twice

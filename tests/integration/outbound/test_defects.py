@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from functools import partial
 
+import asyncpg
 import pytest
 from sqlalchemy import text
 from tests.integration.outbound.scene import FakeVoice, Scene, addresses
@@ -23,7 +25,7 @@ from trunkline_outbound.claims import NotNow, next_claim
 from trunkline_outbound.domain.classification import Result
 from trunkline_outbound.folding import fold_calls
 from trunkline_outbound.records import Recorded, record
-from trunkline_outbound.store import claims
+from trunkline_outbound.store import claims, jobs
 from trunkline_outbound.store.claims import Lease
 
 CAP = 3
@@ -32,11 +34,15 @@ SELECT attempt_id, provider_id FROM calls WHERE ended_at IS NULL AND business_id
  ORDER BY dialled_at"""
 
 
-async def end_one(scene: Scene, *, times: int = 1) -> None:
+# Each beats the one before, so none of them can be taken for a mere repetition.
+ENDS = ("failed", "completed", "completed")
+
+
+async def end_one(scene: Scene, *, statuses: Sequence[str] = ("completed",)) -> None:
     """One call in the air ends, and its provider says so, perhaps more than once."""
     attempt_id, provider_id = (await scene.rows(LIVE, b=scene.business_id))[0]
-    for _ in range(times):
-        await scene.report(str(attempt_id), str(provider_id), "completed", duration=7)
+    for status in statuses:
+        await scene.report(str(attempt_id), str(provider_id), status, duration=7)
         await fold_calls(scene.database, batch=10)
 
 
@@ -130,7 +136,7 @@ async def test_counts_are_jobs_per_state_at_every_step(scene: Scene) -> None:
         for attempt in (await intend(scene, taken, "w1")).granted:
             for _ in range(3):
                 await record(scene.database, [Recorded(attempt.attempt_id, run_id, result)])
-        assert await scene.states(run_id) == {"waiting": 2}
+        assert await scene.states(run_id) == await told(scene, run_id) == {"waiting": 2}
         assert await scene.rows("SELECT DISTINCT in_use FROM limits") == [(0,)]
     await scene.rows("UPDATE jobs SET due_at = now() WHERE state = 'waiting' RETURNING 1")
     granted = (await intend(scene, await claim(scene, run_id, "w1"), "w1")).granted
@@ -139,9 +145,32 @@ async def test_counts_are_jobs_per_state_at_every_step(scene: Scene) -> None:
         await record(scene.database, [Recorded(attempt.attempt_id, run_id, accepted)])
     for done in range(2):
         assert await scene.value("SELECT max(in_use) FROM limits") == 2 - done
-        await end_one(scene, times=3)
+        assert await scene.states(run_id) == await told(scene, run_id)
+        await end_one(scene, statuses=ENDS)
     assert await scene.rows("SELECT state, attempts FROM jobs") == [("done", 1)] * 2
+    assert await told(scene, run_id) == {"done": 2}
     assert await scene.rows("SELECT DISTINCT in_use FROM limits") == [(0,)]
+
+
+async def told(scene: Scene, run_id: str) -> dict[str, int]:
+    """The counts that are told of a run."""
+    async with transaction(scene.database) as session:
+        states, _ = await jobs.count_states(session, run_id)
+    return states
+
+
+@pytest.mark.defect("D-26")
+async def test_limits_that_fail_admit_nobody(scene: Scene, owner: asyncpg.Connection) -> None:
+    taken = await claim(scene, await scene.start_run(5, concurrent=CAP), "w1")
+    await owner.execute("ALTER TABLE limits RENAME TO limits_away")
+    try:
+        with pytest.raises(asyncpg.UndefinedTableError):
+            await intend(scene, taken, "w1")
+    finally:
+        await owner.execute("ALTER TABLE limits_away RENAME TO limits")
+    assert await scene.value("SELECT count(*) FROM attempts") == 0
+    assert await scene.value("SELECT count(*) FROM slots") == 0
+    assert len((await intend(scene, taken, "w1")).granted) == CAP
 
 
 @pytest.mark.defect("D-26")
@@ -173,6 +202,8 @@ async def test_three_calls_of_twenty_minutes_leave_no_room_for_a_fourth(scene: S
         if not isinstance(answer, NotNow):  # an expired claim is taken over; nothing is sent of it
             assert answer is not None
             assert not (await intend(scene, answer, "w2")).granted
+            async with transaction(scene.database) as session:  # the next to be had has a fourth
+                assert await claims.close(session, answer, owner="w2")
     assert (len(world.witness.alive()), await scene.value("SELECT max(in_use) FROM limits")) == (
         CAP,
         CAP,
@@ -184,7 +215,7 @@ async def test_an_end_that_is_told_twice_frees_one_slot(scene: Scene) -> None:
     run_id, voice = await scene.start_run(6, concurrent=CAP), FakeVoice()
     async with running(scene.dispatcher(voice)):
         await until_states(scene, run_id, {"accepted": CAP, "queued": 3})
-        await end_one(scene, times=3)
+        await end_one(scene, statuses=ENDS)
         await until_states(scene, run_id, {"accepted": CAP, "done": 1, "queued": 2})
     assert len(voice.accepted) == CAP + 1
     assert await scene.value("SELECT max(in_use) FROM limits") == CAP

@@ -55,7 +55,8 @@ WITH shift AS (SELECT make_interval(secs => :s) AS by),
  d AS (UPDATE calls SET dialled_at = dialled_at - by, poll_at = poll_at - by,
               hang_up_asked_at = hang_up_asked_at - by, ended_at = ended_at - by FROM shift),
  e AS (UPDATE surplus_calls SET try_at = try_at - by FROM shift),
- f AS (UPDATE pace SET tat = tat - by, limited_at = limited_at - by FROM shift)
+ f AS (UPDATE pace SET tat = tat - by, limited_at = limited_at - by FROM shift),
+ g AS (UPDATE slots SET taken_at = taken_at - by FROM shift)
 SELECT 1
 """
 

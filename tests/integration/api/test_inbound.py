@@ -200,7 +200,7 @@ async def test_a_caller_may_opt_out(line: Line, tenant: Tenant, database: Databa
     assert spoken(await line.ask("/digits?step=0&turn=0", Digits="9")) == ["Done", "Hangup"]
     [fact] = await facts(database, tenant.id, "contact.suppressed.v1")
     assert fact["payload"]["value"] == "+12025550177"
-    withheld = await line.ask("/digits?step=0&turn=0", Digits="9", From="anonymous")
+    withheld = await line.ask("/digits?step=0&turn=1", Digits="9", From="anonymous")
     assert spoken(withheld) == ["Done", "Hangup"]
     assert len(await facts(database, tenant.id, "contact.suppressed.v1")) == 1
 

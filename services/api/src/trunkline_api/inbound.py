@@ -12,13 +12,9 @@ from typing import Final
 from prometheus_client import Counter
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from trunkline_api import contents, errors, suppressions
-from trunkline_api.accounts import Account
+from trunkline_api import contents, errors
 from trunkline_api.domain.inbound import faults_of
-from trunkline_api.domain.provider_facts import Form
 from trunkline_api.domain.steps import Dialogue
-from trunkline_api.domain.suppressions import Entry, Misread, read_value
-from trunkline_api.keys import Caller
 from trunkline_api.store import channels, quarantine
 from trunkline_api.store.quarantine import Stray
 from trunkline_common.callbacks import callback_token
@@ -27,7 +23,6 @@ from trunkline_common.db import Database, transaction
 log = logging.getLogger(__name__)
 
 ABOUT: Final = "inbound"
-ANY_COUNTRY: Final = "US"  # providers write numbers whole
 
 QUARANTINED = Counter(
     "trunkline_inbound_quarantined_total", "Calls to numbers that nobody here has", ["reason"]
@@ -49,22 +44,6 @@ async def put_aside(database: Database, stray: Stray) -> None:
         log.warning(
             "inbound.quarantined", extra={"channel": stray.channel_id, "reason": stray.reason}
         )
-
-
-async def opt_out(database: Database, account: Account, form: Form, correlation_id: str) -> None:
-    """Suppress whoever calls, if the number is one; who withholds it is called by nobody."""
-    number, sid = form.get("From", ""), form.get("CallSid", "")
-    if isinstance(read_value("address", number, ANY_COUNTRY), Misread):
-        return
-    entry = Entry(
-        kind="address",
-        value=number,
-        source="voice_keypress",
-        reason="opted out by pressing a key",
-        evidence=f"inbound call {sid}: pressed {form.get('Digits', '')}",
-    )
-    caller = Caller(account.business_id, ANY_COUNTRY, sid, frozenset())
-    await suppressions.suppress(database, caller, [entry], correlation_id=correlation_id)
 
 
 async def speak(

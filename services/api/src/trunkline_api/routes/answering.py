@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from fastapi import APIRouter
 from pydantic import Field
 
-from trunkline_api import channels, errors, inbound
+from trunkline_api import caller_responses, channels, errors, inbound
 from trunkline_api.domain.steps import Dialogue
 from trunkline_api.parts import Parts
-from trunkline_api.routes.answers import Told
-from trunkline_api.routes.callers import AnyKey, ChannelsWriter, ServiceParts
+from trunkline_api.routes.answers import Cursor, Limit, Page, Told, number_in, page_of
+from trunkline_api.routes.callers import AnyKey, CallsReader, ChannelsWriter, ServiceParts
+from trunkline_api.routes.calls import ResponseTold
 from trunkline_api.routes.guards import PublicRoute
 from trunkline_api.store.channels import Channel
 
 router = APIRouter(
     prefix="/channels/{channel_id}/inbound", tags=["channels"], route_class=PublicRoute
 )
+
+_BEFORE_ALL: Final = 2**62
 
 
 class AnsweringTold(Told):
@@ -54,6 +57,32 @@ async def put_answering(
     await inbound.speak(parts.database, caller.business_id, channel_id, asked)
     parts.siblings.channel_changed(channel_id)
     return _told(parts, await _channel(parts, caller.business_id, channel_id))
+
+
+class CallerResponseTold(ResponseTold):
+    """What a caller pressed, or that they pressed nothing."""
+
+    provider_call_id: str
+
+
+@router.get("/responses")
+async def list_caller_responses(
+    channel_id: str,
+    caller: CallsReader,
+    parts: ServiceParts,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Page[CallerResponseTold]:
+    """What callers pressed, newest first."""
+    await _channel(parts, caller.business_id, channel_id)
+    rows = await caller_responses.of_channel(
+        parts.database,
+        caller.business_id,
+        channel_id,
+        before=number_in(cursor) or _BEFORE_ALL,
+        limit=limit + 1,
+    )
+    return page_of(rows, limit, CallerResponseTold.model_validate, lambda row: row.position)
 
 
 @router.delete("", status_code=204)

@@ -70,7 +70,7 @@ class RecordingTold(Told):
 class ResponseTold(Told):
     """What somebody pressed in a call, or that they pressed nothing."""
 
-    attempt_id: str
+    attempt_id: str | None = Field(description="null: a caller's, and so for the contact")
     contact_id: str | None
     step: int = Field(description="which step of the content asked, from 0")
     turn: int = Field(description="how often it had asked before")

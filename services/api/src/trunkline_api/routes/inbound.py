@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import Annotated
+from typing import Annotated, TypeVar
 from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from trunkline_api import errors, inbound, media
+from trunkline_api import caller_responses, errors, inbound, media
 from trunkline_api.accounts import Account
 from trunkline_api.callbacks import Repeated
 from trunkline_api.domain.inbound import (
@@ -22,6 +23,8 @@ from trunkline_api.domain.inbound import (
 )
 from trunkline_api.domain.media import expiry
 from trunkline_api.domain.provider_facts import Form, printable, said
+from trunkline_api.domain.responses import Response as Answer
+from trunkline_api.domain.responses import pressed_in
 from trunkline_api.domain.speech import Speaker
 from trunkline_api.parts import Parts
 from trunkline_api.routes.bodies import read_body
@@ -35,6 +38,7 @@ from trunkline_common.http import correlation_id
 router = APIRouter(prefix="/twilio/{channel_id}/inbound/{token}", route_class=TextRoute)
 
 Place = Annotated[int, Query(ge=0, le=99)]
+_Read = TypeVar("_Read")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +102,20 @@ async def _put_aside(call: InboundCall, parts: Parts) -> None:
     await inbound.put_aside(parts.database, stray)
 
 
-async def _hear(call: InboundCall, parts: Parts) -> None:
-    account = call.account
+def _read(call: InboundCall, reading: Callable[[Form], _Read]) -> _Read:
     try:
-        heard = inbound_status(call.form, account.channel_id, account.account, call.raw)
+        return reading(call.form)
     except KeyError as error:
         raise errors.malformed(f"the callback has no {error.args[0]}") from error
     except ValueError as error:
         raise errors.malformed(str(error)) from error
+
+
+async def _hear(call: InboundCall, parts: Parts) -> None:
+    account = call.account
+    heard = _read(
+        call, lambda form: inbound_status(form, account.channel_id, account.account, call.raw)
+    )
     await parts.ear.hear(account, [heard], provider="twilio", correlation_id=correlation_id())
 
 
@@ -150,14 +160,17 @@ async def report_status(call: FromCaller, parts: ServiceParts) -> None:
 async def take_digits(
     call: FromCaller, parts: ServiceParts, *, step: Place, turn: Place
 ) -> Response:
-    """What was pressed, or that nothing was."""
+    """What was pressed, or that nothing was: kept and acted upon first, answered then."""
     if call.stray:
         return twiml(rejection())
-    reaction = _speaker(call, parts).answer(step, turn, call.form.get("Digits", ""))
+    pressed = _read(call, pressed_in)
+    reaction = _speaker(call, parts).answer(step, turn, pressed.digits)
     if reaction is None:
         raise errors.refused()
-    if reaction.meaning == "opt_out":  # whoever hears "done" is suppressed
-        await inbound.opt_out(parts.database, call.account, call.form, correlation_id())
+    answer = Answer(pressed, step, turn, reaction.meaning)
+    await caller_responses.take(
+        parts.database, call.account, answer, call.form, correlation_id=correlation_id()
+    )
     return twiml(reaction.document)
 
 

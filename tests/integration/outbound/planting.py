@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
+from textwrap import dedent
 from types import CodeType, FunctionType, ModuleType
 
 import pytest
@@ -18,17 +20,18 @@ class Swap:
     """A few words of one function, or of one statement, and what stands there instead."""
 
     module: ModuleType
-    name: str
+    name: str  # `Consumer._work` is a method
     old: str
     new: str
 
     def apply(self, patch: pytest.MonkeyPatch) -> None:
         """Break it, for everybody who has it. The words must be there exactly once."""
-        whole = getattr(self.module, self.name)
-        source = whole.text if isinstance(whole, TextClause) else inspect.getsource(whole)
+        whole = attrgetter(self.name)(self.module)
+        is_sql = isinstance(whole, TextClause)
+        source = whole.text if is_sql else dedent(inspect.getsource(whole))
         assert source.count(self.old) == 1, f"{self.name} has changed: plant this anew"
         broken = source.replace(self.old, self.new)
-        if isinstance(whole, TextClause):
+        if is_sql:
             patch.setattr(self.module, self.name, text(broken))
         else:
             patch.setattr(whole, "__code__", self._compiled(broken))
@@ -37,7 +40,7 @@ class Swap:
         code = compile(source, "<planted>", "exec", annotations.compiler_flag)
         names: dict[str, FunctionType] = {}
         exec(code, self.module.__dict__, names)  # noqa: S102 - our own source, with a rule left out
-        return names[self.name].__code__
+        return names[self.name.rpartition(".")[2]].__code__
 
 
 @dataclass(frozen=True)

@@ -98,3 +98,20 @@ async def test_a_sequence_that_is_no_number_is_none(
     assert (await attempt.follow(url, inbound)).status_code == 204
     [told] = await facts(database, tenant.id, "call.status_reported.v1")
     assert told["payload"]["sequence_number"] is None
+
+
+@pytest.mark.parametrize("letter", ["\x01", "\U0001f4de"], ids=["a control character", "an emoji"])
+async def test_content_that_no_fact_can_hold_is_refused(tenant: Tenant, letter: str) -> None:
+    """Others are told of it when the run starts: what is too long for that could never start."""
+    variables = {f"v{n}": {"default": letter * 500} for n in range(50)}
+    content = {"script": "\U0001f4de" * 4000, "text": "\U0001f4de" * 4000, "variables": variables}
+    made = await tenant.draft(await tenant.voice_channel(), {"all": True}, content=content)
+    assert made.status_code == 422, made.text
+    assert [e["pointer"] for e in made.json()["errors"]] == ["#/content"]
+
+
+async def test_the_longest_content_starts(tenant: Tenant) -> None:
+    variables = {f"v{n}": {"default": "\U0001f4de" * 100} for n in range(50)}
+    content = {"script": "\U0001f4de" * 4000, "text": "\U0001f4de" * 4000, "variables": variables}
+    run = await drafted(tenant, content=content)
+    assert (await tenant.post(f"/v1/runs/{run}/start")).status_code == 202

@@ -16,6 +16,7 @@ from trunkline_common.contracts.api import RunContent
 from trunkline_common.http import Problem
 
 MOST_SHOWN: Final = 100
+MOST_TOLD: Final = 96 * 1024  # bytes of what others are told: one message, with room for the rest
 
 
 def read(kept: Mapping[str, Any]) -> Dialogue:
@@ -33,7 +34,10 @@ def kept_form(content: Dialogue) -> dict[str, Any]:
     if undeclared:
         raise errors.undeclared_variables(undeclared)
     empty = set() if content.variables else {"variables"}
-    return content.model_dump(mode="json", exclude_none=True, exclude=empty)
+    kept = content.model_dump(mode="json", exclude_none=True, exclude=empty)
+    if len(announced(kept).model_dump_json().encode()) > MOST_TOLD:
+        raise errors.invalid("#/content", f"texts and defaults have more than {MOST_TOLD} bytes")
+    return kept
 
 
 async def foreign_files(session: AsyncSession, business_id: str, dialogue: Dialogue) -> list[str]:

@@ -69,8 +69,9 @@ class HeldClaims:
         return held
 
     def drop(self, held: Held) -> None:
-        """Forget a claim; its lease is not renewed any more."""
-        self._held.pop(held.claim.claim_id, None)
+        """Forget a claim; its lease is not renewed any more, unless it was taken again."""
+        if self._held.get(held.claim.claim_id) is held:
+            del self._held[held.claim.claim_id]
 
     async def renew(self) -> None:
         """Extend every lease; a claim that is not ours any more is lost at once."""
@@ -80,8 +81,8 @@ class HeldClaims:
         tokens = {held.claim.claim_id: held.claim.token for held in self._held.values()}
         async with transaction(self._database) as session:
             kept = await claims.renew(session, tokens, Lease(self._owner, self._lease))
-        for claim_id in tokens:
-            held = self._held.get(claim_id)
+        for claim_id, token in tokens.items():
+            held = self._asked_about(claim_id, token)
             if held is None:
                 continue
             if claim_id in kept:
@@ -98,6 +99,11 @@ class HeldClaims:
         async with transaction(self._database) as session:
             standing = await claims.still_ours(session, tokens, owner=self._owner)
         for claim_id in tokens.keys() - standing:
-            if held := self._held.get(claim_id):
+            if held := self._asked_about(claim_id, tokens[claim_id]):
                 held.lost = True
                 log.warning("claim.revoked", extra={"claim": claim_id})
+
+    def _asked_about(self, claim_id: int, token: int) -> Held | None:
+        """What an answer is about; not a claim that was let go of and taken again meanwhile."""
+        held = self._held.get(claim_id)
+        return held if held is not None and held.claim.token == token else None

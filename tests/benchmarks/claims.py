@@ -1,10 +1,11 @@
 """What a claim costs however many jobs are queued, beside SKIP LOCKED over an index of states.
 
-    python -m tests.benchmarks.claims --sizes 10000,1000000 --claims 200
+    python -m tests.benchmarks.claims --sizes 10000,1000000,5000000 --claims 80
 
-Autovacuum is off everywhere. A fifth of each queue is done before anything is measured, and its
-rows are vacuumed away or, in the other condition, kept by another session's old snapshot. Pages are
-what the server touched for jobs, claims and cursors: they do not depend on what else runs here.
+Autovacuum is off everywhere. A fifth of each queue is done before anything is measured. Its rows
+are kept by another session's old snapshot first, and vacuumed away in the other condition, in which
+the same queue is looked at again. Pages are what the server touched for jobs, claims and cursors:
+they do not depend on what else runs here.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -22,16 +24,21 @@ from typing import Any
 
 import asyncpg
 from sqlalchemy import text
-from tests.benchmarks.report import Table, conditions, write
+from tests.benchmarks.costs import Cost, table_of
+from tests.benchmarks.report import conditions, write
 from tests.benchmarks.stage import Stage, add_run, servers, start
 
 from trunkline_common.db import Database, open_database, transaction
+from trunkline_outbound.app import SERVICE
 from trunkline_outbound.claims import next_claim
 from trunkline_outbound.store import claims as store
 from trunkline_outbound.store.claims import Claim, Lease
 
 SIZE = 20  # jobs of a claim: all kinds fit into the smallest queue
-LEASE = Lease("benchmark", 600.0)
+LEASE = Lease("benchmark", 3600.0)
+NAIVE_MOST = 1_000_000  # beyond, only claims are measured: what they are compared with is known
+WAIT_MOST = 500_000  # jobs that wait for another day
+UNSEEN = 200_000  # jobs of a run that nobody has analysed
 _SECONDS = 1200.0
 _QUIET = """
 SELECT format('ALTER TABLE %s SET (autovacuum_enabled = off)', CAST(oid AS regclass)) AS order
@@ -42,7 +49,7 @@ DROP TABLE IF EXISTS outbound.naive;
 CREATE TABLE outbound.naive (seq bigint PRIMARY KEY, address text, state text, owner text)
     WITH (autovacuum_enabled = off);
 GRANT ALL ON outbound.naive TO PUBLIC;
-INSERT INTO outbound.naive SELECT seq, address, 'queued', NULL FROM outbound.jobs;
+INSERT INTO outbound.naive SELECT seq, address, 'queued', NULL FROM outbound.jobs WHERE seq <= %d;
 CREATE INDEX naive_queue ON outbound.naive (seq) WHERE state = 'queued';
 ANALYZE outbound.naive;
 """
@@ -64,8 +71,10 @@ UPDATE outbound.jobs SET state = 'waiting', due_at = clock_timestamp(), reason =
 _NOT_DUE = "UPDATE outbound.jobs SET due_at = 'infinity' WHERE run_id = $1 AND state = 'waiting'"
 _ALL_WAIT = """
 UPDATE outbound.jobs SET state = 'waiting', due_at = 'infinity', reason = 'out_of_window'
- WHERE run_id = $1 AND state = 'queued' AND seq > $2 / 2 AND claim_id IS NULL
+ WHERE run_id = $1 AND state = 'queued' AND claim_id IS NULL AND seq > $2 / 2 AND seq <= $2 / 2 + $3
 """
+_AFTER = "SELECT next_seq - 1 FROM outbound.cursors WHERE run_id = $1"
+_CLOSE = "UPDATE outbound.claims SET closed_at = clock_timestamp(), owner = NULL"
 _CURSOR = "UPDATE outbound.cursors SET next_seq = $2 WHERE run_id = $1"
 _EXPIRE = "UPDATE outbound.claims SET expires_at = clock_timestamp() WHERE closed_at IS NULL"
 _FLUSH = "SELECT pg_stat_force_next_flush()"
@@ -77,18 +86,6 @@ OURS = "^(jobs|claims|cursors)"
 
 
 @dataclass(frozen=True, slots=True)
-class Cost:
-    """Of one kind of claim in one condition."""
-
-    queued: int
-    condition: str
-    kind: str
-    p50_ms: float
-    p99_ms: float
-    pages: float
-
-
-@dataclass(frozen=True, slots=True)
 class Desk:
     """One run of so many jobs, and who claims of it."""
 
@@ -97,6 +94,10 @@ class Desk:
     run_id: str
     queued: int
     claims: int
+
+    @property
+    def has_naive(self) -> bool:
+        return self.queued <= NAIVE_MOST
 
     async def one(self) -> None:
         """A claim as a dispatcher takes it."""
@@ -134,28 +135,43 @@ class Desk:
         return Cost(self.queued, condition, kind, median(times), p99, pages)
 
 
-async def _prepare(desk: Desk) -> int:
-    """A fifth is done in both tables, and enough jobs after it wait; the last of these."""
+async def _prepare(desk: Desk) -> None:
+    """A fifth is done in both tables, and enough jobs after it wait."""
     done = desk.queued // 5
-    last = done + (desk.claims + 2) * SIZE
-    await desk.connection.execute(_NAIVE)
+    if desk.has_naive:
+        await desk.connection.execute(_NAIVE % desk.queued)
+        naive = "UPDATE outbound.naive SET state = 'done' WHERE seq <= $1"
+        await desk.connection.execute(naive, done)
     await desk.connection.execute(_DONE, desk.run_id, done)
-    await desk.connection.execute("UPDATE outbound.naive SET state = 'done' WHERE seq <= $1", done)
-    await desk.connection.execute(_WAITING, desk.run_id, done, last)
+    await _wait(desk, done)
+
+
+async def _wait(desk: Desk, after: int) -> None:
+    """The next jobs wait and are due; the cursor is behind them."""
+    last = after + (desk.claims + 2) * SIZE
+    await desk.connection.execute(_WAITING, desk.run_id, after, last)
     await desk.connection.execute(_CURSOR, desk.run_id, last + 1)
-    return last
 
 
-async def costs(desk: Desk, condition: str) -> AsyncIterator[Cost]:
+async def _again(desk: Desk) -> None:
+    """The same queue once more: vacuumed, with other jobs that wait, and nothing claimed."""
+    await desk.connection.execute(_CLOSE)
+    await _wait(desk, await desk.connection.fetchval(_AFTER, desk.run_id))
+    for table in ("jobs", "claims", "cursors", *(["naive"] if desk.has_naive else [])):
+        await desk.connection.execute(f"VACUUM ANALYZE outbound.{table}")
+
+
+async def costs(desk: Desk, condition: str, *, beside_naive: bool = True) -> AsyncIterator[Cost]:
     """Every kind of claim: due jobs first, as a dispatcher takes them."""
     yield await desk.cost(condition, "due", desk.one)
     await desk.connection.execute(_NOT_DUE, desk.run_id)
     yield await desk.cost(condition, "carve", desk.one)
-    await desk.connection.execute(_ALL_WAIT, desk.run_id, desk.queued)
+    await desk.connection.execute(_ALL_WAIT, desk.run_id, desk.queued, WAIT_MOST)
     yield await desk.cost(condition, "look for due", desk.due)
     await desk.connection.execute(_EXPIRE)
     yield await desk.cost(condition, "take-over", desk.one)
-    yield await desk.cost(condition, "SKIP LOCKED", desk.naive, "^naive")
+    if beside_naive and desk.has_naive:
+        yield await desk.cost(condition, "SKIP LOCKED", desk.naive, "^naive")
 
 
 @asynccontextmanager
@@ -176,21 +192,17 @@ async def measure(stage: Stage, sizes: list[int], claims: int) -> list[Cost]:
     connection = await asyncpg.connect(stage.superuser_url, timeout=10, command_timeout=_SECONDS)
     for row in await connection.fetch(_QUIET):
         await connection.execute(row["order"])
-    async with open_database(stage.urls["outbound"], application="benchmark") as database:
+    found += await _unseen(stage, connection, claims)
+    url, settings = stage.urls["outbound"], SERVICE.database_settings
+    async with open_database(url, application="benchmark", settings=settings) as database:
         for queued in sizes:
-            for condition in ("vacuumed", "old snapshot"):
-                run_id = await _fresh(connection, queued)
-                desk = Desk(connection, database, run_id, queued, claims)
-                if condition == "vacuumed":
-                    await _prepare(desk)
-                    await connection.execute("VACUUM ANALYZE outbound.jobs")
-                    await connection.execute("VACUUM ANALYZE outbound.naive")
-                    found += [cost async for cost in costs(desk, condition)]
-                    continue
-                async with old_snapshot(stage.superuser_url):
-                    await _prepare(desk)
-                    found += [cost async for cost in costs(desk, condition)]
-    found += await _prepared_empty(stage, connection, sizes[-1], claims)
+            desk = Desk(connection, database, await _fresh(connection, queued), queued, claims)
+            async with old_snapshot(stage.superuser_url):
+                await _prepare(desk)
+                found += [cost async for cost in costs(desk, "old snapshot")]
+            await _again(desk)
+            found += [cost async for cost in costs(desk, "vacuumed")]
+            sys.stderr.write(f"{queued:,} measured\n")
     await connection.close()
     return found
 
@@ -203,28 +215,31 @@ async def _fresh(connection: Any, queued: int) -> str:
     return run_id
 
 
-async def _prepared_empty(stage: Stage, connection: Any, queued: int, claims: int) -> list[Cost]:
-    """Statements that were prepared, and often used, while nothing was queued."""
+async def _unseen(stage: Stage, connection: Any, claims: int) -> list[Cost]:
+    """Statements that were prepared while nothing was queued, and a run that came after the last
+    look at its month: at an empty one, or at another run.
+    """
     found = []
-    for mode in ("auto", "force_custom_plan"):
+    for older, condition in ((0, "month was empty"), (UNSEEN, "month was another run's")):
         await connection.execute("TRUNCATE outbound.jobs, outbound.claims")
+        await connection.execute("UPDATE outbound.runs SET state = 'completed'")
+        await add_run(connection, older)
         run_id = await add_run(connection, 0)
         await start(connection, run_id)
-        url, settings = stage.urls["outbound"], {"plan_cache_mode": mode}
+        url, settings = stage.urls["outbound"], SERVICE.database_settings
         async with open_database(url, application="benchmark", settings=settings) as database:
             for _ in range(10):
                 assert await next_claim(database, run_id, lease=LEASE, wanted=SIZE) is None
                 async with transaction(database) as session:
                     due = await store.insert_due(session, run_id, "biz", wanted=1, lease=LEASE)
                     await store.close(session, due, owner=None)
-            await connection.execute(
-                "UPDATE outbound.cursors SET total = $2 WHERE run_id = $1", run_id, queued
-            )
-            await connection.execute(_JOBS, run_id, queued)
-            desk = Desk(connection, database, run_id, queued, claims)
-            await _prepare(desk)
-            condition = f"prepared on an empty table, {mode}"
-            found += [cost async for cost in costs(desk, condition)][:4]
+            total = "UPDATE outbound.cursors SET total = $2 WHERE run_id = $1"
+            await connection.execute(total, run_id, UNSEEN)
+            await connection.execute(_JOBS, run_id, UNSEEN)
+            desk = Desk(connection, database, run_id, UNSEEN, claims)
+            await connection.execute(_DONE, run_id, UNSEEN // 5)
+            await _wait(desk, UNSEEN // 5)
+            found += [cost async for cost in costs(desk, condition, beside_naive=False)]
     return found
 
 
@@ -235,32 +250,11 @@ SELECT $1, n, 'biz', 'con_' || n, '+1202555' || lpad(n::text, 8, '0')
 """
 
 
-def table_of(found: list[Cost]) -> Table:
-    """As many rows as were measured; the ratio is to the smallest queue of the same kind."""
-    first: dict[tuple[str, str], Cost] = {}
-    rows = []
-    for cost in found:
-        base = first.setdefault((cost.condition, cost.kind), cost)
-        rows.append(
-            (
-                f"{cost.queued:,}",
-                cost.condition,
-                cost.kind,
-                f"{cost.p50_ms:.1f}",
-                f"{cost.p99_ms:.1f}",
-                f"{cost.p99_ms / base.p99_ms:.2f}",
-                f"{cost.pages:.0f}",
-            )
-        )
-    head = ("queued", "condition", "claim", "p50 ms", "p99 ms", "p99 of the smallest", "pages")
-    return Table(head, tuple(rows))
-
-
 def main() -> None:
     """Measure, and write down what came of it."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.claims")
-    parser.add_argument("--sizes", default="10000,100000,1000000")
-    parser.add_argument("--claims", type=int, default=150)
+    parser.add_argument("--sizes", default="10000,1000000,5000000")
+    parser.add_argument("--claims", type=int, default=80)
     parser.add_argument("--out", type=Path, default=Path(".local/benchmarks"))
     options = parser.parse_args()
     sizes = [int(size) for size in options.sizes.split(",")]

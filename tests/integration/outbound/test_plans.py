@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
+from tests.integration.outbound.crowd import copy_attempt
 from tests.integration.outbound.scene import Scene
 from tests.integration.outbound.test_claims import claim
 
@@ -75,8 +76,7 @@ async def test_a_plan_of_an_empty_table_reads_no_more_of_a_large_run(
         large = await scene.start_run(MANY)
         await analyse(scene)
         first = await sent(scene, one, large, "w")
-        for number in range(MANY // BATCH // 10):
-            await sent(scene, one, large, f"v{number}")
+        await copy_attempt(scene, large, MANY)
         keys = [(large, seq) for seq in range(1, BATCH + 1)]
         works: list[Work] = [
             lambda session: answered.lock(session, [(large, a) for a in first]),

@@ -104,15 +104,16 @@ RETURNING jobs.run_id, jobs.seq, jobs.contact_id, jobs.business_id, jobs.state, 
           jobs.reason
 """
 )
+# By their claim alone: with their state as well, all that the run is sending might be read.
 _DOUBT_CLAIM = text(
     """
-WITH sent AS (
-    SELECT seq FROM jobs WHERE run_id = :run_id AND claim_id = :claim_id AND state = 'sending'
+WITH held AS (
+    SELECT seq, state FROM jobs WHERE run_id = :run_id AND claim_id = :claim_id
      ORDER BY seq FOR NO KEY UPDATE
 )
 UPDATE jobs SET state = 'in_doubt', claim_id = NULL, reason = 'worker_lost',
        changed_at = clock_timestamp()
- WHERE run_id = :run_id AND seq = ANY (ARRAY(SELECT seq FROM sent))
+ WHERE run_id = :run_id AND seq = ANY (ARRAY(SELECT seq FROM held WHERE state = 'sending'))
 RETURNING jobs.seq, jobs.open_attempt
 """
 )

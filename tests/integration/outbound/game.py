@@ -161,7 +161,9 @@ class Game:
 
     def answer(self, two: int) -> str:
         answer = ANSWERS[two % len(ANSWERS)]
-        return "lost_made" if answer == "lost_hidden" and not self.is_slow else answer
+        if answer in ("lost_made", "lost_hidden"):
+            return "lost_hidden" if self.is_slow else "lost_made"
+        return answer
 
     async def write(self, one: int, _two: int) -> None:
         await self.world.write(self.one_with("heard", one))

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import text
 from tests.integration.outbound.flights import Hand, Worker
-from tests.integration.outbound.game import CONTROLS, LIVE, MOST_RUNS, Game
+from tests.integration.outbound.game import CONTROLS, ENDS, LIVE, MOST_RUNS, Game
 
 from trunkline_common.db import transaction
 from trunkline_common.testing.facts import eventually
@@ -55,13 +55,18 @@ def standing(game: Game) -> list[tuple[Worker, Hand]]:
     ]
 
 
-async def lose_lease(game: Game, one: int, _two: int) -> None:
-    """A worker stands still with a request on the wire; another takes its claim over."""
-    worker = game.one_with("wire", one)
+async def lose_lease(game: Game, one: int, two: int) -> None:
+    """A worker stands still, with a request on the wire if one has any; another takes its claim
+    over. Then the first may wake up, and want to go on with it.
+    """
+    worker = game.one_with("wire" if two % 2 == 0 else "hands", one)
     runs = [flight.hand.claim.run_id for flight in worker.wire]
+    runs += [hand.claim.run_id for hand in worker.hands]
     await game.world.stall(worker)
     for run_id in runs[:1]:
         await game.world.claim_of(game.who(game.world.workers.index(worker) + 1), run_id)
+    if two % 3 == 0:
+        await game.world.renew(worker)
 
 
 async def outlast_grace(game: Game, _one: int, _two: int) -> None:
@@ -69,6 +74,30 @@ async def outlast_grace(game: Game, _one: int, _two: int) -> None:
     await game.world.ask()
     await game.world.pass_time(140.0)
     await game.world.ask()
+
+
+async def try_again(game: Game, one: int, _two: int) -> None:
+    """What was taken for absent is due again, and has its next intent."""
+    await outlast_grace(game, 0, 0)
+    worker = game.who(one)
+    for _ in range(2):  # the first may be a lost claim
+        await game.world.claim(worker, 0)
+    for place in range(len(worker.hands)):
+        await game.world.intend(worker, place, wanted=1, answered=True)
+
+
+async def late_word(game: Game, one: int, two: int) -> None:
+    """Of a call that its provider's list does not show something is heard at last."""
+    alive = game.world.witness.alive()
+    hidden = [place for place, call in enumerate(alive) if call.is_hidden]
+    if hidden:
+        await game.world.progress(hidden[one % len(hidden)], ENDS[two % len(ENDS)])
+        await game.world.call_back(game.scenes, -1, again=False)
+        await game.world.fold()
+
+
+def _hides(game: Game) -> bool:
+    return any(call.is_hidden for call in game.world.witness.accepted)
 
 
 async def fall_silent(game: Game, _one: int, _two: int) -> None:
@@ -175,8 +204,10 @@ MOVES: Final[dict[str, tuple[int, Can, Move]]] = {
     "at once": (1, _is_there("running"), Game.at_once),
     "claim blindly": (1, lambda _: True, claim_blindly),
     "intend late": (3, standing, intend_late),
-    "lose lease": (2, _has("wire"), lose_lease),
+    "lose lease": (2, _has("hands"), lose_lease),
     "outlast grace": (1, _is_there("in doubt"), outlast_grace),
+    "try again": (2, _hides, try_again),
+    "late word": (2, _hides, late_word),
     "fall silent": (1, _is_alive, fall_silent),
     "overtake intent": (1, _has("hands"), overtake_intent),
 }

@@ -78,12 +78,12 @@ PLANTS: Final = (
     ),
     Plant(
         "the sweeper does not ask for the lease",
-        one(claim_rows, "_EXPIRED", " AND expires_at <= clock_timestamp()"),
+        (
+            Swap(claim_rows, "_STRANDED", " AND claims.expires_at <= clock_timestamp()", ""),
+            Swap(claim_rows, "_EXPIRED", " AND expires_at <= clock_timestamp()", ""),
+        ),
         r"fence: .* was put in doubt while its worker's lease ran",
-        [
-            *(BEGIN, ("claim", 0, 0), ("intend", 0, 0), ("claim", 1, 0), ("stall", 1, 0)),
-            *(("pause", 0, 0), ("sweep", 0, 0)),
-        ],
+        [BEGIN, ("claim", 0, 0), ("intend", 0, 0), ("pause", 0, 0), ("sweep", 0, 0)],
     ),
     Plant(
         "a renewal has no fence",
@@ -136,7 +136,7 @@ PLANTS: Final = (
         one(doubts, "judge", "Absent() if question.is_past_grace else AskAgain()", "Absent()"),
         r"I1 .* was ruled absent and was accepted",
         [
-            *(BEGIN, ("claim", 0, 0), ("intend", 0, 0), ("depart", 0, 0), ("lose lease", 0, 0)),
+            *(BEGIN, ("claim", 0, 0), ("intend", 0, 0), ("depart", 0, 0), ("lose lease", 0, 2)),
             *(("look at provider", 0, 1), ("arrive", 0, 0)),
         ],
     ),

@@ -184,13 +184,14 @@ class World:
                 await claims.release(session, claim, owner=owner)
 
     async def renew(self, worker: Worker) -> None:
-        held, asked_at = list(worker.hands), self.now
+        """Of a claim that it took over from itself, the newer hand is the one it renews."""
+        held, asked_at = {hand.claim.claim_id: hand for hand in worker.hands}, self.now
         if not held:
             return
-        tokens = {hand.claim.claim_id: hand.claim.token for hand in held}
+        tokens = {claim_id: hand.claim.token for claim_id, hand in held.items()}
         async with transaction(self.database) as session:
             kept = await claims.renew(session, tokens, Lease(worker.owner, LEASE))
-        for hand in held:
+        for hand in held.values():
             if hand.claim.claim_id in kept:
                 self.renewed.append((hand.claim.claim_id, hand.claim.token, worker.owner))
                 hand.trusted_until = asked_at + TRUST

@@ -191,6 +191,9 @@ async def test_whom_it_is_not_for_is_refused_and_nothing_changes(
     ]
     for body in bodies:
         assert (await tenant.post(path, body)).status_code == 422, body
+    for name, value in (("contact_ids", theirs), ("import_id", "imp_none")):
+        refused = await tenant.post(path, {name: value})
+        assert [e["pointer"] for e in refused.json()["errors"]] == [f"#/{name}"]
     assert not await pieces(database, tenant)
     told = (await tenant.get(f"/v1/runs/{run}/controls")).json()["data"]
     assert [one["control"] for one in told] == ["start"]

@@ -79,7 +79,7 @@ async def _look_ahead(
 
 async def _keep(session: AsyncSession, run: Run, wish: Wish, *, is_looked_at: bool) -> Asked:
     control_id = new_id(CONTROL)
-    list_id = await audience_list(session, run.business_id, control_id, wish.audience)
+    list_id = await audience_list(session, run.business_id, control_id, wish.audience, place="#")
     if list_id is None:
         raise errors.invalid("#/contact_ids", "nobody is named")
     answer = None

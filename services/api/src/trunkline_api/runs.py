@@ -75,15 +75,20 @@ async def create(database: Database, business_id: str, draft: Draft, *, correlat
 
 
 async def audience_list(
-    session: AsyncSession, business_id: str, list_id: str, audience: Audience
+    session: AsyncSession,
+    business_id: str,
+    list_id: str,
+    audience: Audience,
+    *,
+    place: str = "#/audience",
 ) -> str | None:
     """The list of an audience: an import's, or this one with who is named on it; None: everybody.
 
-    Raises a problem where the business has no such import or contact.
+    Raises a problem where the business has no such import or contact; `place` has them in the body.
     """
     if audience.import_id is not None:
         if await imports.get(session, business_id, audience.import_id) is None:
-            raise errors.invalid("#/audience/import_id", "there is no such import")
+            raise errors.invalid(f"{place}/import_id", "there is no such import")
         return audience.import_id
     if not audience.contact_ids:
         return None
@@ -91,7 +96,7 @@ async def audience_list(
     unknown = await contacts.unknown_of(session, business_id, wanted)
     if unknown:
         detail = f"{len(unknown)} of these contacts do not exist, such as {unknown[0]}"
-        raise errors.invalid("#/audience/contact_ids", detail)
+        raise errors.invalid(f"{place}/contact_ids", detail)
     await contacts.add_members(session, business_id, list_id, wanted)
     return list_id
 

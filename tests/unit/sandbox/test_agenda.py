@@ -14,9 +14,10 @@ from trunkline_sandbox.tally import Tally
 from trunkline_sandbox.voice.accounts import Account, Accounts
 from trunkline_sandbox.voice.archive import Archive
 from trunkline_sandbox.voice.calls import Call
-from trunkline_sandbox.voice.exchange import Exchange, Tempo
+from trunkline_sandbox.voice.exchange import Exchange
 from trunkline_sandbox.voice.herald import Herald
 from trunkline_sandbox.voice.orders import read_order
+from trunkline_sandbox.voice.tempo import Tempo
 from trunkline_sandbox.witness import Witness
 
 ACCOUNT = Account(account_sid="AC" + "0" * 32, auth_token="t", numbers=frozenset({"+14155550100"}))

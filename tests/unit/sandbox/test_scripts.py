@@ -65,3 +65,36 @@ def test_mp3_files_are_whole_frames_behind_a_tag() -> None:
     assert len(frames) % 72 == 0
     assert len(frames) // 72 == 139
     assert frames[:2] == frames[72:74] == b"\xff\xe3"
+
+
+@pytest.mark.parametrize(
+    ("document", "to", "seconds"),
+    [
+        ("<Dial><Number>+493011100001</Number></Dial>", "+493011100001", 0.0),
+        ("<Pause length='3'/><Dial>+493011100001</Dial>", "+493011100001", 3.0),
+        ("<Dial><Client>ada</Client></Dial>", None, None),
+        ("<Hangup/><Dial>+493011100001</Dial>", None, None),
+        ("<Gather action='/a'/><Dial>+493011100001</Dial>", None, None),
+    ],
+)
+def test_a_dial_of_a_number_opens_a_leg(
+    document: str, to: str | None, seconds: float | None
+) -> None:
+    asked = read_script(f"<Response>{document}</Response>").connection
+    assert (asked and asked.to, asked and asked.seconds) == (to, seconds)
+
+
+def test_a_dial_says_what_is_asked_of_its_leg() -> None:
+    number = (
+        "<Number statusCallback='/leg' statusCallbackEvent='answered completed'>"
+        "+493011100001</Number>"
+    )
+    dial = f"<Dial action='/d' callerId='+15005550006' timeout='20' timeLimit='60'>{number}</Dial>"
+    asked = read_script(f"<Response>{dial}</Response>").connection
+    assert asked is not None
+    assert (asked.action, asked.caller_id, asked.timeout, asked.time_limit) == (
+        "/d", "+15005550006", 20.0, 60.0,
+    )  # fmt: skip
+    assert (asked.callback, asked.callback_method, asked.events) == (
+        "/leg", "POST", "answered completed",
+    )  # fmt: skip

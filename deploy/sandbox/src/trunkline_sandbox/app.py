@@ -18,9 +18,10 @@ from trunkline_sandbox.voice.accounts import Accounts
 from trunkline_sandbox.voice.archive import Archive
 from trunkline_sandbox.voice.callers import CallerDesk
 from trunkline_sandbox.voice.errors import TwilioDialect
-from trunkline_sandbox.voice.exchange import Exchange, Tempo
+from trunkline_sandbox.voice.exchange import Exchange
 from trunkline_sandbox.voice.herald import Herald
 from trunkline_sandbox.voice.routes import VoiceDesk
+from trunkline_sandbox.voice.tempo import Tempo
 from trunkline_sandbox.whatsapp.errors import GraphDialect
 from trunkline_sandbox.whatsapp.numbers import BusinessNumbers
 from trunkline_sandbox.whatsapp.postman import Postman

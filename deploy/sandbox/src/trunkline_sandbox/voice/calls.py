@@ -6,6 +6,7 @@ from datetime import datetime
 from email.utils import format_datetime
 from hashlib import md5
 from typing import Any, Literal
+from uuid import uuid4
 
 from trunkline_sandbox.fates import CallFate
 from trunkline_sandbox.mailbox import NO_MISHAPS, Mishaps
@@ -66,6 +67,24 @@ class Call:
     @property
     def uri(self) -> str:
         return f"{API}/Accounts/{self.account_sid}/Calls/{self.sid}"
+
+
+def called_in(
+    order: CallOrder, account_sid: str, public_url: str, fate: CallFate, at: datetime
+) -> Call:
+    """A call that somebody makes to a number of the account's."""
+    return Call(
+        sid=f"CA{uuid4().hex}",
+        account_sid=account_sid,
+        order=order,
+        fate=fate,
+        public_url=public_url,
+        created=at,
+        updated=at,
+        status="ringing",
+        started=at,
+        direction="inbound",
+    )
 
 
 def call_resource(call: Call) -> dict[str, Any]:

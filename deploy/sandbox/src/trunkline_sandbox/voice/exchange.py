@@ -1,27 +1,27 @@
 """The telephone exchange: takes each call through its life, at the speed that was asked for."""
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Callable
 from functools import partial
 from uuid import uuid4
 
 from trunkline_sandbox.agenda import Agenda
 from trunkline_sandbox.courier import Courier
-from trunkline_sandbox.fates import Outcome, call_fate
+from trunkline_sandbox.fates import call_fate
 from trunkline_sandbox.mailbox import Mishaps
 from trunkline_sandbox.tally import Tally
 from trunkline_sandbox.voice.accounts import Account, Accounts
 from trunkline_sandbox.voice.archive import Archive
-from trunkline_sandbox.voice.calls import Call, CallStatus
+from trunkline_sandbox.voice.calls import Call, CallStatus, called_in
 from trunkline_sandbox.voice.hearing import Heard, answer_of, answered_by
 from trunkline_sandbox.voice.herald import Herald
+from trunkline_sandbox.voice.legs import Legs, told_of
 from trunkline_sandbox.voice.line import Line
 from trunkline_sandbox.voice.orders import CallOrder
 from trunkline_sandbox.voice.progress import call_parameters, signed_letter
 from trunkline_sandbox.voice.recordings import Recording, Source, recording_of
-from trunkline_sandbox.voice.script import Script, UnusableScriptError, read_script
+from trunkline_sandbox.voice.script import Connection, Script, UnusableScriptError, read_script
+from trunkline_sandbox.voice.tempo import Tempo
 from trunkline_sandbox.witness import Entry
 
 SETUP_SECONDS = 1.0
@@ -34,20 +34,6 @@ PROCESSING_SECONDS = 2.0
 
 ERROR_FETCH = 11200
 ERROR_SCRIPT = 12100
-
-
-def real_now() -> datetime:
-    return datetime.now(UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class Tempo:
-    """How dice fall and how fast time runs."""
-
-    seed: int
-    speed: float
-    mix: Mapping[Outcome, float]
-    now: Callable[[], datetime] = real_now
 
 
 class Exchange:
@@ -72,6 +58,7 @@ class Exchange:
         self._archive = archive
         self._herald = herald
         self._lines: dict[str, Line] = {}
+        self._legs = Legs(tempo, archive, herald, self._later)
 
     def accept(self, account: Account, order: CallOrder, public_url: str, mishaps: Mishaps) -> Call:
         """Take a call on. When this returns, the witness has it."""
@@ -95,18 +82,8 @@ class Exchange:
     def receive(self, order: CallOrder, account_sid: str, public_url: str) -> Call:
         """Somebody calls a number of the account's: its webhook is asked what to do."""
         at = self._tempo.now()
-        call = Call(
-            sid=f"CA{uuid4().hex}",
-            account_sid=account_sid,
-            order=order,
-            fate=call_fate(self._tempo.seed, order.from_number, 0, {"answered": 100.0}),
-            public_url=public_url,
-            created=at,
-            updated=at,
-            status="ringing",
-            started=at,
-            direction="inbound",
-        )
+        fate = call_fate(self._tempo.seed, order.from_number, 0, {"answered": 100.0})
+        call = called_in(order, account_sid, public_url, fate, at)
         self._herald.note(call, "call_received", caller=order.from_number)
         self._archive.add_call(call)
         self._courier.submit(f"{call.sid}:script", partial(self._fetch_script, call))
@@ -164,14 +141,14 @@ class Exchange:
         call.initiated = True
         call.started = self._tempo.now()
         self._herald.call_moved(call, "initiated", "initiated", call.started)
-        if call.fate.outcome == "failed":
-            call.sip_code = call.fate.sip_code
-            self._later(SETUP_SECONDS, partial(self._end, call, "failed", 0))
-        else:
-            self._later(SETUP_SECONDS, partial(self._ring, call))
+        self._later(SETUP_SECONDS, partial(self._ring, call))
 
     def _ring(self, call: Call) -> None:
         if call.over:
+            return
+        if call.fate.outcome == "failed":
+            call.sip_code = call.fate.sip_code
+            self._end(call, "failed", 0)
             return
         call.status = "ringing"
         self._herald.call_moved(call, "ringing", "ringing", self._tempo.now())
@@ -195,6 +172,10 @@ class Exchange:
         if call.order.machine_detection:
             call.answered_by = answered_by(call)
         self._herald.call_moved(call, "answered", "in-progress", at)
+        if call.parent is not None:  # an agent has no script: they talk
+            talk = min(call.fate.talk_seconds, float(call.order.time_limit))
+            self._later(talk, partial(self._end, call, "completed", math.ceil(talk)))
+            return
         if call.order.record:
             self._record(call, "OutboundAPI")
         if call.order.twiml:
@@ -250,9 +231,25 @@ class Exchange:
             told = partial(self._tell_keys, call, heard)
             self._later(heard.seconds, partial(self._courier.submit, f"{call.sid}:script", told))
             return
+        asked = script.connection
+        if asked is not None and asked.seconds <= patience:
+            call.talked += asked.seconds
+            goes_on = partial(self._go_on, asked)
+            opens = partial(self._legs.open, call, asked, self._ring, goes_on)
+            self._later(asked.seconds, opens)
+            return
         seconds = max(0.0, min(script.seconds, patience))
         total = math.ceil(call.talked + seconds)
         self._later(seconds, partial(self._end, call, "completed", total))
+
+    def _go_on(self, asked: Connection, call: Call, leg: Call) -> None:
+        """A leg is over: its opener's customer says what comes next, if anything does."""
+        call.talked += leg.duration or 0
+        if asked.action:
+            told = partial(self._tell_keys, call, told_of(leg, asked))
+            self._courier.submit(f"{call.sid}:script", told)
+        else:
+            self._end(call, "completed", math.ceil(call.talked))
 
     async def _tell_keys(self, call: Call, heard: Heard) -> None:
         if not await self._ask_customer(call, heard.action, heard.method, **heard.pressed):
@@ -278,6 +275,7 @@ class Exchange:
             self._later(PROCESSING_SECONDS, partial(self._publish_recording, recording))
         if call.initiated:
             self._line(call).leave()
+        self._legs.over(call, self.hang_up)
 
     def _record(self, call: Call, source: Source) -> Recording:
         recording = recording_of(call, source, self._tempo.now())

@@ -15,7 +15,7 @@ from trunkline_sandbox.voice.accounts import Account, Accounts
 from trunkline_sandbox.voice.archive import Archive
 from trunkline_sandbox.voice.audio import mp3_bytes, wav_chunks, wav_size
 from trunkline_sandbox.voice.calls import API, Call, call_resource
-from trunkline_sandbox.voice.exchange import Exchange, real_now
+from trunkline_sandbox.voice.exchange import Exchange
 from trunkline_sandbox.voice.orders import accept_order
 from trunkline_sandbox.voice.pages import Query, matching_calls, page_of
 from trunkline_sandbox.voice.recordings import (
@@ -23,6 +23,7 @@ from trunkline_sandbox.voice.recordings import (
     call_recording_resource,
     recording_resource,
 )
+from trunkline_sandbox.voice.tempo import real_now
 from trunkline_sandbox.witness import Witness
 
 

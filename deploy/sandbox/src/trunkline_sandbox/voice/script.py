@@ -1,5 +1,6 @@
 """TwiML, as far as it decides how long a call talks and what it records. No I/O."""
 
+import re
 from dataclasses import dataclass
 from xml.etree import ElementTree as ET
 
@@ -8,6 +9,8 @@ PLAY_SECONDS = 8.0
 GATHER_SECONDS = 5.0
 RECORD_SECONDS = 3_600.0
 UNTIL_HANGUP = 14_400.0
+DIAL_RINGS = 30.0
+E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 
 # Verbs that hold the line until somebody hangs up.
 HOLDING = frozenset({"Dial", "Connect", "Enqueue"})
@@ -30,11 +33,28 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
+class Connection:
+    """Where a document dials a number: the seconds until it does, and what it says of the leg."""
+
+    seconds: float
+    to: str
+    caller_id: str
+    timeout: float
+    time_limit: float
+    action: str
+    method: str
+    callback: str
+    callback_method: str
+    events: str
+
+
+@dataclass(frozen=True, slots=True)
 class Script:
     """What a document comes to: the seconds it lasts, what it says, whether it records.
 
     `rejects`: it begins with a Reject, and a call that has not been answered is not; why.
-    `question` is its first, if the customer wants to hear of it.
+    `question` is its first, if the customer wants to hear of it. `connection` is its first Dial of
+    a number, if no question comes before it.
     """
 
     seconds: float
@@ -44,6 +64,7 @@ class Script:
     recording_callback_method: str
     rejects: str = ""
     question: Question | None = None
+    connection: Connection | None = None
 
 
 def read_script(document: str) -> Script:
@@ -65,6 +86,7 @@ def read_script(document: str) -> Script:
         recording_callback_method=_attribute(record, "recordingStatusCallbackMethod") or "POST",
         rejects=_rejection(root),
         question=_question(root),
+        connection=_connection(root),
     )
 
 
@@ -92,6 +114,38 @@ def _question(root: ET.Element) -> Question | None:
             )
         seconds += _verb_seconds(verb)
     return None
+
+
+def _connection(root: ET.Element) -> Connection | None:
+    """Clients, queues and SIP addresses only hold the line."""
+    seconds = 0.0
+    for verb in root:
+        if verb.tag in ("Hangup", "Reject", "Gather", "Record"):
+            return None
+        if verb.tag == "Dial":
+            return _dialled(verb, seconds)
+        seconds += _verb_seconds(verb)
+    return None
+
+
+def _dialled(dial: ET.Element, seconds: float) -> Connection | None:
+    number = dial.find("Number")
+    named = dial if number is None else number
+    to = (named.text or "").strip()
+    if not E164.fullmatch(to):
+        return None
+    return Connection(
+        seconds=seconds,
+        to=to,
+        caller_id=dial.get("callerId", ""),
+        timeout=_figure(dial, "timeout", DIAL_RINGS),
+        time_limit=_figure(dial, "timeLimit", UNTIL_HANGUP),
+        action=dial.get("action", ""),
+        method=dial.get("method", "POST").upper(),
+        callback=_attribute(number, "statusCallback"),
+        callback_method=_attribute(number, "statusCallbackMethod") or "POST",
+        events=_attribute(number, "statusCallbackEvent") or "completed",
+    )
 
 
 def _length(parent: ET.Element) -> float:

@@ -9,7 +9,7 @@ from trunkline_sandbox.fates import Journey, message_fate
 from trunkline_sandbox.mailbox import Mailbox, Mishaps
 from trunkline_sandbox.refusals import RefusalError
 from trunkline_sandbox.tally import Tally
-from trunkline_sandbox.voice.exchange import Tempo
+from trunkline_sandbox.voice.tempo import Tempo
 from trunkline_sandbox.whatsapp.messages import Message, MessageOrder, new_wamid, read_order
 from trunkline_sandbox.whatsapp.numbers import BusinessNumber, BusinessNumbers
 from trunkline_sandbox.whatsapp.webhooks import status_letter

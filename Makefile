@@ -20,7 +20,7 @@ LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-annotate --no-header --no-emit-package trunkline-common
 
 .PHONY: help install lock demo up down test check lint types unit architecture contracts models \
-	integration e2e faults bench migrate topology schemas dead-letters clean
+	integration e2e faults bench plots migrate topology schemas dead-letters clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z0-9 -]+:.*## /{printf "  make %s\n      %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -75,6 +75,10 @@ bench: $(STAMP) ## How fast dispatch is, beside a bare loop (JOBS, IN_FLIGHT, RE
 		$(RUN) -m tests.benchmarks.$(WHAT) $(BENCH_$(WHAT)); \
 		status=$$?; $(RUN) -m trunkline_dev servers stop --instance bench; exit $$status
 
+plots: $(STAMP) ## Draw docs/benchmarks/claims.png from its JSON
+	@$(UV) pip install --quiet --python $(RUN) --require-hashes -r requirements/benchmarks.txt
+	@$(RUN) -m tests.benchmarks.plots
+
 migrate: $(STAMP) ## Bring the databases of the running stack up to date
 	@$(RUN) -m trunkline_dev migrate $(NAMED)
 
@@ -90,6 +94,7 @@ schemas: $(STAMP) ## Write the golden schemas of new events
 lock: $(VENV)/bin/uv ## Resolve the requirements anew and write requirements/*.txt
 	@echo uv | $(LOCK) - -o requirements/bootstrap.txt
 	@$(LOCK) --group pyproject.toml:dev $(MEMBERS:%=%/pyproject.toml) -o requirements/dev.txt
+	@$(LOCK) --group pyproject.toml:benchmarks -c requirements/dev.txt -o requirements/benchmarks.txt
 	@echo hatchling | $(LOCK) - -c requirements/dev.txt -o requirements/build.txt
 	@for s in $(SERVICES); do $(LOCK) services/$$s/pyproject.toml -c requirements/dev.txt -o requirements/$$s.txt || exit 1; done
 	@$(LOCK) deploy/sandbox/pyproject.toml -c requirements/dev.txt -o requirements/sandbox.txt

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from tests.faults.matrix import Theatre
 from tests.faults.plan import PLAN, SETTINGS
+from tests.faults.storm import STORMS
 
 
 @pytest.fixture(scope="session")
@@ -19,3 +20,5 @@ def theatre() -> Iterator[Theatre]:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """What was played, and how to play it again: shown however quiet the run is."""
     terminalreporter.write_line(str(PLAN))
+    for weather in STORMS:
+        terminalreporter.write_line(str(weather))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -34,6 +36,7 @@ REPLICAS: Final = (
 )
 _READY_SECONDS: Final = 180.0
 _LOOK_SECONDS: Final = 0.05
+_DRAIN_SECONDS: Final = 30.0  # a service drains for 25 at most
 
 
 @dataclass(slots=True)
@@ -67,6 +70,22 @@ class Fleet:
     def links(self, name: str) -> dict[str, Link]:
         """The links of a process, `database` and `broker`."""
         return self._crew[name].links
+
+    def signal(self, name: str, number: signal.Signals) -> int:
+        """Send a process a signal; whose pid it was. One that ends is begun again."""
+        pid = self._crew[name].pid
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+        return pid
+
+    def restart(self, name: str) -> None:
+        """Tell a process to leave, and wait until the next one in its place is ready."""
+        before = self._crew[name].begun
+        self.signal(name, signal.SIGTERM)
+        begun = wait_until(lambda: self._crew[name].begun > before, within=_DRAIN_SECONDS)
+        assert begun, f"{name} did not leave within {_DRAIN_SECONDS:g} s"
+        ready = partial(self._is_ready, name)
+        assert wait_until(ready, within=_READY_SECONDS), f"{name} is not ready"
 
     def begun(self) -> dict[str, int]:
         """How often each process was begun."""

@@ -1,4 +1,4 @@
-"""Links that can be cut: a process reaches its database and its broker through one each."""
+"""Links that can be cut, stalled and slowed: a process reaches each of its servers over one."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Iterator
 
+from trunkline_common.loops import Stop
 from trunkline_dev.servers.ports import LOOPBACK
 
 _CHUNK = 256 * 1024
@@ -19,6 +20,9 @@ class Link:
         self._target = target
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
+        self._flows = asyncio.Event()
+        self._flows.set()
+        self._delay = 0.0
 
     async def open(self) -> None:
         """Let connections through from now on."""
@@ -33,6 +37,15 @@ class Link:
         for writer in list(self._open):
             writer.transport.abort()
 
+    async def stall(self) -> None:
+        """Half-open from now on: nothing is carried, and nobody is told."""
+        self._flows.clear()
+
+    async def flow(self, *, delay: float = 0.0) -> None:
+        """Carry again, each piece so many seconds late."""
+        self._delay = delay
+        self._flows.set()
+
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with self._noted(writer), contextlib.suppress(OSError):
             there, back = await asyncio.open_connection(LOOPBACK, self._target)
@@ -40,8 +53,21 @@ class Link:
                 if self._server is None:
                     return  # cut while it was being opened
                 async with asyncio.TaskGroup() as pumps:
-                    pumps.create_task(_pump(reader, back))
-                    pumps.create_task(_pump(there, writer))
+                    pumps.create_task(self._pump(reader, back))
+                    pumps.create_task(self._pump(there, writer))
+
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while data := await reader.read(_CHUNK):
+                await self._flows.wait()
+                if self._delay:
+                    await Stop().wait(self._delay)
+                writer.write(data)
+                await writer.drain()
+        except OSError:
+            pass
+        finally:
+            writer.transport.abort()
 
     @contextlib.contextmanager
     def _noted(self, writer: asyncio.StreamWriter) -> Iterator[None]:
@@ -51,14 +77,3 @@ class Link:
         finally:
             self._open.discard(writer)
             writer.transport.abort()
-
-
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    try:
-        while data := await reader.read(_CHUNK):
-            writer.write(data)
-            await writer.drain()
-    except OSError:
-        pass
-    finally:
-        writer.transport.abort()

@@ -99,7 +99,7 @@ class Theatre:
         finally:
             self.laboratory.disarm()
         report.problems += [f"not reached: {one}" for one in strikes if one.at is None]
-        report.problems += self._stuck(campaigns)
+        report.problems += self.stuck(campaigns)
         for evidence in gather(self.records, campaigns):
             report.problems += violations(evidence)
         return report
@@ -114,7 +114,7 @@ class Theatre:
         over = {"completed", "cancelled", "failed"}
         return all(self.records.state(one.run_id) in over for one in campaigns)
 
-    def _stuck(self, campaigns: Sequence[Campaign]) -> list[str]:
+    def stuck(self, campaigns: Sequence[Campaign]) -> list[str]:
         """What is still under way when everything had its time; seen to be nothing twice."""
         seen: dict[str, object] = {}
         calm = 0

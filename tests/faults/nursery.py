@@ -15,12 +15,17 @@ import os
 import runpy
 import signal
 import sys
-from typing import Any
+from typing import Any, Final
+
+import pytest
+
+PLANT: Final = "FAULTS_PLANT"
 
 
 def main(service: str) -> None:
     """Serve until the input ends."""
     importlib.import_module(f"trunkline_{service}.app")
+    _break(service, os.environ.pop(PLANT, ""))
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them: no zombies
     gc.freeze()
     pids = []
@@ -34,6 +39,20 @@ def main(service: str) -> None:
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
+
+
+def _break(service: str, name: str) -> None:
+    """Leave a rule out, in whichever service has it: the laboratory is tested, too."""
+    if not name:
+        return
+    from tests.integration.common import test_fabric_catches
+    from tests.integration.outbound import plants
+
+    swaps = [swap for plant in plants.PLANTS if plant.name == name for swap in plant.swaps]
+    swaps += [plant.swap for plant in test_fabric_catches.PLANTS if plant.name == name]
+    for swap in swaps:
+        if swap.module.__name__.startswith((f"trunkline_{service}.", "trunkline_common.")):
+            swap.apply(pytest.MonkeyPatch())
 
 
 def _become(service: str, order: dict[str, Any]) -> None:

@@ -25,6 +25,8 @@ class Settings(BaseSettings):
     seed: int = Field(default_factory=lambda: random.SystemRandom().randrange(_SEEDS))
     only: str = Field(default="", description="a part of cells' names: these alone, one by one")
     instance: str = Field(default="test-faults", description="of the stack that is struck")
+    plant: str = Field(default="", description="a rule that is left out (docs/models.md)")
+    storms: int = Field(default=0, ge=0, description="of eight nemeses each; 0: as the form has it")
     together: int = Field(default=_TOGETHER, ge=1, description="cells of one wave")
 
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 
 from trunkline_common.broker.connect import open_channel, open_connection
+from trunkline_common.topology import QUEUES, Queue, owner_of
 from trunkline_common.topology import layout as fabric
 from trunkline_dev.customer import read_witness
 from trunkline_dev.stack import Stack
@@ -47,6 +48,31 @@ LEFT_OVER: Final = {
     "open feeds": "SELECT count(*) FROM api.audience_feeds WHERE closed_at IS NULL",
     "controls without an answer": "SELECT count(*) FROM api.run_controls WHERE state = 'pending'",
 }
+
+
+def _unheard(queue: Queue) -> str:
+    """How many facts a queue should have had and its consumer never applied.
+
+    INVARIANT I7: every row of an outbox is published at least once, and applied once.
+    """
+    counts = [
+        f"(SELECT count(*) FROM {producer}.outbox AS fact"  # noqa: S608 - of our own topology
+        f" WHERE name IN ({', '.join(repr(name) for name in sorted(names))})"
+        f" AND NOT EXISTS (SELECT FROM {queue.service}.inbox AS known"
+        f" WHERE known.consumer = '{queue.name}' AND known.event_id = fact.event_id))"
+        for producer, names in _heard(queue).items()
+    ]
+    return f"SELECT {' + '.join(counts)}"
+
+
+def _heard(queue: Queue) -> dict[str, set[str]]:
+    heard: dict[str, set[str]] = {}
+    for event in queue.hears:
+        heard.setdefault(owner_of(event), set()).add(event.name)
+    return heard
+
+
+UNHEARD: Final = {f"facts that {queue.name} never had": _unheard(queue) for queue in QUEUES}
 
 
 class Records:
@@ -95,10 +121,10 @@ class Records:
 
     def left_over(self) -> dict[str, int]:
         """What is still under way, by its name."""
-        found = self.many(LEFT_OVER.values())
+        asked = LEFT_OVER | UNHEARD
         counts = {
             name: int(next(iter(rows[0].values())))
-            for name, rows in zip(LEFT_OVER, found, strict=True)
+            for name, rows in zip(asked, self.many(asked.values()), strict=True)
         }
         return {name: count for name, count in counts.items() if count}
 

@@ -161,11 +161,11 @@ def _serve(
             ends_on=signal.SIGINT,
         )
     )
-    wait_until(lambda: _is_ready(data, server) or not server.is_running(), within=_START_SECONDS)
-    return _is_ready(data, server)
+    wait_until(lambda: is_ready(data, server) or not server.is_running(), within=_START_SECONDS)
+    return is_ready(data, server)
 
 
-def _is_ready(data: Path, server: Launched) -> bool:
+def is_ready(data: Path, server: Launched) -> bool:
     """The postmaster says so itself, in the eighth line of its file; `pg_ctl` asks the same way."""
     try:
         lines = (data / "postmaster.pid").read_text().splitlines()

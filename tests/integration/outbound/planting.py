@@ -52,6 +52,7 @@ class Plant:
     oracle: str  # a regular expression of what is said
     game: Sequence[Step]
     is_slow: bool = False  # the game needs a provider whose list is slow
+    is_rare: bool = False  # so many steps in that order that the dice have not found it
     is_stuck: bool = False  # seen only when nothing can move any more
 
 

@@ -84,6 +84,7 @@ PLANTS: Final = (
         ),
         r"fence: .* was put in doubt while its worker's lease ran",
         [BEGIN, ("claim", 0, 0), ("intend", 0, 0), ("pause", 0, 0), ("sweep", 0, 0)],
+        is_rare=True,
     ),
     Plant(
         "a renewal has no fence",
@@ -115,6 +116,7 @@ PLANTS: Final = (
             *(("claim", 0, 0), ("claim", 0, 0), ("intend", 0, 2), ("progress", 0, 0)),
             *(("call back", 0, 1), ("fold", 0, 0)),
         ],
+        is_rare=True,
         is_slow=True,
     ),
     Plant(

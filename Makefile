@@ -62,6 +62,13 @@ lint types unit architecture contracts models integration e2e: $(STAMP) ## One s
 faults: $(STAMP) ## Strike real processes at every failpoint and in storms (LONG=1; SEED=7, ONLY=outbound.intents or storm, STORMS=5, PLANT=..)
 	@FAULTS_LONG=$(LONG) FAULTS_SEED=$(SEED) FAULTS_ONLY=$(ONLY) FAULTS_STORMS=$(STORMS) FAULTS_PLANT="$(PLANT)" $(RUN) -m pytest -q tests/faults
 
+# What others are measured with lives apart: nothing of ours depends on it.
+PEERS := .local/peers/.installed
+$(PEERS): requirements/peers.txt $(STAMP)
+	@$(UV) venv --quiet --clear --python $(RUN) .local/peers
+	@$(UV) pip sync --quiet --python .local/peers/bin/python --require-hashes requirements/peers.txt
+	@touch $@
+
 JOBS ?= 4000
 IN_FLIGHT ?= 100
 REPEAT ?= 2
@@ -69,15 +76,17 @@ WORKERS ?= 1
 WHAT ?= dispatch
 BENCH_fabric = --repeat $(REPEAT)
 BENCH_dispatch = --jobs $(JOBS) --in-flight $(IN_FLIGHT) --repeat $(REPEAT) --workers $(WORKERS)
-bench: $(STAMP) ## How fast dispatch is, beside a bare loop (JOBS, IN_FLIGHT, REPEAT, WORKERS), or WHAT=claims, audience, fabric, memory, slots
+BENCH_peers = --jobs $(JOBS) --in-flight $(IN_FLIGHT) --repeat $(REPEAT)
+bench: $(STAMP) $(if $(filter peers,$(WHAT)),$(PEERS)) ## How fast dispatch is, beside a bare loop (JOBS, IN_FLIGHT, REPEAT, WORKERS), or WHAT=claims, audience, fabric, memory, peers, slots
 	@$(RUN) -m trunkline_dev servers start --instance bench
 	@eval "$$($(RUN) -m trunkline_dev servers env --instance bench)" && \
 		$(RUN) -m tests.benchmarks.$(WHAT) $(BENCH_$(WHAT)); \
 		status=$$?; $(RUN) -m trunkline_dev servers stop --instance bench; exit $$status
 
-plots: $(STAMP) ## Draw docs/benchmarks/claims.png from its JSON
+plots: $(STAMP) ## Draw docs/benchmarks/*.png from their JSON
 	@$(UV) pip install --quiet --python $(RUN) --require-hashes -r requirements/benchmarks.txt
 	@$(RUN) -m tests.benchmarks.plots
+	@$(RUN) -m tests.benchmarks.plot_peers
 
 migrate: $(STAMP) ## Bring the databases of the running stack up to date
 	@$(RUN) -m trunkline_dev migrate $(NAMED)
@@ -97,6 +106,7 @@ lock: $(VENV)/bin/uv ## Resolve the requirements anew and write requirements/*.t
 	@$(LOCK) --group pyproject.toml:benchmarks -c requirements/dev.txt -o requirements/benchmarks.txt
 	@echo hatchling | $(LOCK) - -c requirements/dev.txt -o requirements/build.txt
 	@for s in $(SERVICES); do $(LOCK) services/$$s/pyproject.toml -c requirements/dev.txt -o requirements/$$s.txt || exit 1; done
+	@$(LOCK) requirements/peers.in -o requirements/peers.txt
 	@$(LOCK) deploy/sandbox/pyproject.toml -c requirements/dev.txt -o requirements/sandbox.txt
 
 clean: ## Stop and remove everything that was made here: environment, caches, servers and their data

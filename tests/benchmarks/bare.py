@@ -13,11 +13,13 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 from urllib.parse import urlencode
 
 import aiohttp
 import asyncpg
 import uvloop
+from tests.benchmarks.processes import tree
 from tests.benchmarks.stage import ACCOUNT, SENDER, usage
 
 from trunkline_outbound.gateways.twilio import STATUS_EVENTS
@@ -25,8 +27,16 @@ from trunkline_outbound.gateways.twilio import STATUS_EVENTS
 SECONDS = 30.0
 _BATCH = 200
 _CALLBACK = "http://api.test/callbacks/twilio/" + "x" * 150
+_TABLE = """
+CREATE TABLE bench_jobs (seq bigint PRIMARY KEY, address text NOT NULL, sid text,
+                         state text NOT NULL DEFAULT 'queued', done_at timestamptz)
+"""
+_FILL = """
+INSERT INTO bench_jobs SELECT n, '+1202555' || lpad(n::text, 8, '0')
+  FROM generate_series(1, $1::bigint) AS n
+"""
 _WRITE = """
-UPDATE bench_jobs SET state = 'accepted', sid = said.sid
+UPDATE bench_jobs SET state = 'accepted', sid = said.sid, done_at = clock_timestamp()
   FROM unnest($1::bigint[], $2::text[]) AS said (seq, sid) WHERE bench_jobs.seq = said.seq
 """
 _CLAIM = """
@@ -65,22 +75,20 @@ class Caller:
             return str(json.loads(await answer.read())["sid"])
 
 
+async def lay_out(connection: Any, jobs: int) -> None:
+    """A fresh table of so many jobs."""
+    await connection.execute("DROP TABLE IF EXISTS bench_jobs")
+    await connection.execute(_TABLE)
+    await connection.execute(_FILL, jobs)
+    await connection.execute("CREATE INDEX ON bench_jobs (seq) WHERE state = 'queued'")
+    await connection.execute("VACUUM ANALYZE bench_jobs")
+
+
 @asynccontextmanager
 async def _opened(options: argparse.Namespace) -> AsyncIterator[tuple[Caller, asyncpg.Connection]]:
     connection = await asyncpg.connect(options.database, timeout=SECONDS, command_timeout=SECONDS)
     try:
-        await connection.execute("DROP TABLE IF EXISTS bench_jobs")
-        await connection.execute(
-            "CREATE TABLE bench_jobs (seq bigint PRIMARY KEY, address text NOT NULL,"
-            " state text NOT NULL DEFAULT 'queued', sid text)"
-        )
-        await connection.execute(
-            "INSERT INTO bench_jobs SELECT n, '+1202555' || lpad(n::text, 7, '0')"
-            " FROM generate_series(1, $1::bigint) AS n",
-            options.jobs,
-        )
-        await connection.execute("CREATE INDEX ON bench_jobs (seq) WHERE state = 'queued'")
-        await connection.execute("ANALYZE bench_jobs")
+        await lay_out(connection, options.jobs)
         limit = aiohttp.TCPConnector(limit=options.in_flight)
         timeout = aiohttp.ClientTimeout(total=SECONDS)
         async with aiohttp.ClientSession(connector=limit, timeout=timeout) as http:
@@ -132,13 +140,15 @@ async def singly(caller: Caller, connection: asyncpg.Connection, jobs: int, _fly
 async def _measure(options: argparse.Namespace) -> None:
     way = {"bare": batches, "previous": singly}[options.way]
     async with _opened(options) as (caller, connection):
-        before, began = usage("self"), time.monotonic()
+        database, before, began = tree(options.database_pid), usage("self"), time.monotonic()
         await way(caller, connection, options.jobs, options.in_flight)
         took, after = time.monotonic() - began, usage("self")
+        others = tree(options.database_pid).cpu_seconds - database.cpu_seconds
     figures = {
         "seconds": took,
         "cpu_seconds": after.cpu_seconds - before.cpu_seconds,
         "peak_mib": after.peak_mib,
+        "others": {"database": others},
     }
     sys.stdout.write(json.dumps(figures) + "\n")
 
@@ -147,6 +157,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("way", choices=["bare", "previous"])
     parser.add_argument("--database", required=True)
+    parser.add_argument("--database-pid", type=int, required=True)
     parser.add_argument("--provider", required=True)
     parser.add_argument("--jobs", type=int, required=True)
     parser.add_argument("--in-flight", type=int, required=True)

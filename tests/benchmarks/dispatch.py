@@ -9,6 +9,7 @@ take turns, so that whatever else this machine does meets each of them.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import base64
 import json
 import os
@@ -16,17 +17,20 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 from typing import Any
 
-from tests.benchmarks.report import Table, conditions, write
+from tests.benchmarks.figures import Figures, raw_of, table_of
+from tests.benchmarks.processes import seconds_of, servers_of
+from tests.benchmarks.report import conditions, write
 from tests.benchmarks.stage import KEY, Stage, add_run, loop_of, servers, start, usage
 
 from trunkline_common.testing.facts import eventually
 
 PREVIOUS_JOBS = 100
+WARM_UP_JOBS = 2_000
+_ANALYZE = "ANALYZE outbound.attempts, outbound.jobs, outbound.outbox"
 _SECONDS = 600.0
 _TOOK = """
 SELECT extract(epoch FROM max(attempts.resolved_at) - min(runs.started_at))
@@ -43,27 +47,6 @@ _DRAINED = """
 SELECT extract(epoch FROM (SELECT max(sent_at) FROM outbound.outbox) -
        (SELECT max(resolved_at) FROM outbound.attempts WHERE run_id = $1))
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """What one repetition of one way took."""
-
-    jobs: int
-    seconds: float
-    cpu_seconds: float
-    peak_mib: float
-    drain_seconds: float | None = None
-
-    @property
-    def rate(self) -> float:
-        """Jobs a second."""
-        return self.jobs / self.seconds
-
-    @property
-    def cpu_per_1000(self) -> float:
-        """CPU seconds of the process for a thousand jobs."""
-        return 1000 * self.cpu_seconds / self.jobs
 
 
 @contextmanager
@@ -97,40 +80,94 @@ def environment_of(stage: Stage, provider: str, in_flight: int) -> dict[str, str
     }
 
 
-async def _dispatched(connection: Any, workers: list[int], options: argparse.Namespace) -> Figures:
-    """One run, from its start to its last result, by these processes."""
-    run_id = await add_run(connection, options.jobs)
-    before = [usage(pid).cpu_seconds for pid in workers]
+@dataclass(frozen=True, slots=True)
+class Dispatching:
+    """Outbound's own processes at work: dispatchers and a relay, and who watches them."""
+
+    runner: asyncio.Runner
+    connection: Any
+    workers: tuple[int, ...]
+    roots: Mapping[str, tuple[int, ...]]
+
+    def run(self, jobs: int) -> Figures:
+        """What one run of so many jobs takes."""
+        return self.runner.run(_dispatched(self, jobs))
+
+    def warm_up(self) -> None:
+        """Make the state of a service that has worked before: its months have statistics.
+
+        The scheduler analyses a month within seconds of its filling, which a benchmark that begins
+        at once would not wait for; before that, statements have the plans of an empty table.
+        """
+        self.run(WARM_UP_JOBS)
+        self.runner.run(self.connection.execute(_ANALYZE))
+
+
+async def _dispatched(at_work: Dispatching, jobs: int) -> Figures:
+    """One run, from its start to its last result."""
+    connection = at_work.connection
+    run_id = await add_run(connection, jobs)
+    before = [usage(pid).cpu_seconds for pid in at_work.workers]
+    others = seconds_of(at_work.roots)
     await start(connection, run_id)
 
     async def over() -> bool:
         return not await connection.fetchval(_OPEN, run_id)
 
     await eventually(over, within=_SECONDS, what="the end of the run")
-    after = [usage(pid) for pid in workers]
-    states = {row["state"]: row["count"] for row in await connection.fetch(_STATES, run_id)}
-    if states != {"accepted": options.jobs}:
-        raise SystemExit(f"benchmarks: not every job was accepted: {states}")
-    requests = await connection.fetchval(_REQUESTS, run_id)
-    if requests != options.jobs:
-        raise SystemExit(f"benchmarks: {requests} requests for {options.jobs} jobs")
+    after = [usage(pid) for pid in at_work.workers]
+    await _check(connection, run_id, jobs)
 
     async def drained() -> bool:
         return not await connection.fetchval(_UNSENT)
 
     await eventually(drained, within=_SECONDS, what="the outbox's end")
     return Figures(
-        jobs=options.jobs,
+        jobs=jobs,
         seconds=float(await connection.fetchval(_TOOK, run_id)),
         cpu_seconds=sum(u.cpu_seconds for u in after) - sum(before),
         peak_mib=max(u.peak_mib for u in after),
         drain_seconds=max(0.0, float(await connection.fetchval(_DRAINED, run_id))),
+        others={n: s - others[n] for n, s in seconds_of(at_work.roots).items()},
     )
 
 
-def _other(way: str, jobs: int, stage: Stage, provider: str, in_flight: int) -> Figures:
+async def _check(connection: Any, run_id: str, jobs: int) -> None:
+    """A figure counts only if each job was accepted, by one request."""
+    states = {row["state"]: row["count"] for row in await connection.fetch(_STATES, run_id)}
+    if states != {"accepted": jobs}:
+        raise SystemExit(f"benchmarks: not every job was accepted: {states}")
+    requests = await connection.fetchval(_REQUESTS, run_id)
+    if requests != jobs:
+        raise SystemExit(f"benchmarks: {requests} requests for {jobs} jobs")
+
+
+@contextmanager
+def dispatching(
+    stage: Stage, provider: str, *, in_flight: int, workers: int = 1
+) -> Iterator[Dispatching]:
+    """Outbound's processes for as long as the block lasts, connected."""
+    environment = environment_of(stage, provider, in_flight)
+    with ExitStack() as stack:
+        runner, connection = stack.enter_context(loop_of(stage))
+        relay = stack.enter_context(program("trunkline_outbound", "relay", **environment))
+        pids = tuple(
+            stack.enter_context(program("trunkline_outbound", "dispatch", **environment)).pid
+            for _ in range(workers)
+        )
+        runner.run(_ready(connection, workers))
+        servers = runner.run(servers_of(stage, connection))
+        roots = {name: (pid,) for name, pid in {**servers, "relay": relay.pid}.items()}
+        yield Dispatching(runner, connection, pids, roots)
+
+
+def other(way: str, jobs: int, stage: Stage, provider: str, in_flight: int) -> Figures:
+    """One repetition of one of the ways in bare.py."""
+    with loop_of(stage) as (runner, connection):
+        database = runner.run(servers_of(stage, connection))["database"]
     arguments = {
         "--database": stage.superuser_url,
+        "--database-pid": str(database),
         "--provider": provider,
         "--jobs": str(jobs),
         "--in-flight": str(in_flight),
@@ -141,28 +178,27 @@ def _other(way: str, jobs: int, stage: Stage, provider: str, in_flight: int) -> 
     return Figures(jobs, **json.loads(said))
 
 
+@contextmanager
+def responding(*words: str) -> Iterator[str]:
+    """A provider of its own; its URL."""
+    with program("tests.benchmarks.responder", *words) as process:
+        assert process.stdout is not None
+        yield f"http://127.0.0.1:{int(process.stdout.readline())}"
+
+
 def measure(stage: Stage, options: argparse.Namespace) -> dict[str, list[Figures]]:
     """Every way, in turns, so many times."""
     found: dict[str, list[Figures]] = {"bare loop": [], "dispatch": [], "previous way": []}
-    with ExitStack() as stack:
-        responder = stack.enter_context(
-            program("tests.benchmarks.responder", "--delay", str(options.delay))
-        )
-        assert responder.stdout is not None
-        provider = f"http://127.0.0.1:{int(responder.stdout.readline())}"
-        environment = environment_of(stage, provider, options.in_flight)
-        runner, connection = stack.enter_context(loop_of(stage))
-        stack.enter_context(program("trunkline_outbound", "relay", **environment))
-        workers = [
-            stack.enter_context(program("trunkline_outbound", "dispatch", **environment)).pid
-            for _ in range(options.workers)
-        ]
-        runner.run(_ready(connection, options.workers))
+    flying = options.in_flight
+    with (
+        responding("--delay", str(options.delay)) as provider,
+        dispatching(stage, provider, in_flight=flying, workers=options.workers) as at_work,
+    ):
+        at_work.warm_up()
         for _ in range(options.repeat):
-            flying = options.in_flight
-            found["bare loop"].append(_other("bare", options.jobs, stage, provider, flying))
-            found["dispatch"].append(runner.run(_dispatched(connection, workers, options)))
-            found["previous way"].append(_other("previous", PREVIOUS_JOBS, stage, provider, 1))
+            found["bare loop"].append(other("bare", options.jobs, stage, provider, flying))
+            found["dispatch"].append(at_work.run(options.jobs))
+            found["previous way"].append(other("previous", PREVIOUS_JOBS, stage, provider, 1))
     return found
 
 
@@ -178,27 +214,6 @@ async def _ready(connection: Any, workers: int) -> None:
         return int(await connection.fetchval(sql)) > workers
 
     await eventually(there, within=60, what="the processes' first connections")
-
-
-def table_of(found: Mapping[str, list[Figures]]) -> Table:
-    """Medians of the repetitions, with the ratio to the bare loop."""
-    bare = median(f.rate for f in found["bare loop"])
-    head = ("way", "jobs/s", "of bare", "CPU s per 1,000 jobs", "peak MiB", "outbox drained")
-    rows = []
-    for way, figures in found.items():
-        rate = median(f.rate for f in figures)
-        drains = [f.drain_seconds for f in figures if f.drain_seconds is not None]
-        rows.append(
-            (
-                way,
-                f"{rate:,.0f}",
-                f"{rate / bare:.2f}",
-                f"{median(f.cpu_per_1000 for f in figures):.2f}",
-                f"{median(f.peak_mib for f in figures):.0f}",
-                f"{median(drains):.1f} s after" if drains else "",
-            )
-        )
-    return Table(head, tuple(rows))
 
 
 def main() -> None:
@@ -218,14 +233,7 @@ def main() -> None:
         f"Dispatch: {options.jobs:,} jobs, {options.in_flight} in flight, {options.workers} "
         f"worker(s), provider {1000 * options.delay:.0f} ms, medians of {options.repeat}"
     )
-    raw = {
-        way: [
-            {"jobs_per_second": f.rate, "cpu_seconds_per_1000": f.cpu_per_1000, **asdict(f)}
-            for f in figures
-        ]
-        for way, figures in found.items()
-    }
-    write(options.out, "dispatch", title, table_of(found), raw, conditions(before))
+    write(options.out, "dispatch", title, table_of(found), raw_of(found), conditions(before))
 
 
 if __name__ == "__main__":

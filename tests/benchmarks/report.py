@@ -29,12 +29,13 @@ class Table:
 
 def conditions(load_before: float) -> dict[str, str]:
     """When, where, and beside what else."""
-    module = Path(sys.argv[0]).stem
+    spec = sys.modules["__main__"].__spec__
+    module = (spec.name if spec else Path(sys.argv[0]).stem).removesuffix(".__main__")
     return {
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": f"{os.cpu_count()} cores, Python {platform.python_version()}",
         "load_average": f"{load_before:.1f} before, {os.getloadavg()[0]:.1f} after",
-        "command": shlex.join(["python", "-m", f"tests.benchmarks.{module}", *sys.argv[1:]]),
+        "command": shlex.join(["python", "-m", module, *sys.argv[1:]]),
     }
 
 

@@ -7,11 +7,13 @@ from tests.integration.outbound.stage import NOWHERE, Stage
 
 from trunkline_common.contracts.api import RunCancelRequested
 from trunkline_common.testing import facts
+from trunkline_outbound.domain.classification import Result
 from trunkline_outbound.doubts import Patience, resolve_doubts
 from trunkline_outbound.folding import fold_calls
 from trunkline_outbound.gateways.twilio_calls import TwilioCalls
 from trunkline_outbound.horizons import Horizons, close_silent
 from trunkline_outbound.news import hang_up, poll_silent_calls
+from trunkline_outbound.records import Recorded, record
 from trunkline_outbound.surplus import brake_surplus
 
 
@@ -205,6 +207,43 @@ async def test_a_late_proof_while_the_second_is_under_way_stops_the_second(stage
     assert await scene.rows("SELECT attempt_id, provider_id FROM surplus_calls") == [
         (second, "CA" + "d" * 32)
     ]
+
+
+@pytest.mark.parametrize(
+    ("said", "state", "outcome"),
+    [("ringing", "accepted", None), ("completed", "done", "answered"), ("busy", "done", "busy")],
+)
+@pytest.mark.parametrize("end", ["absent", "limited", "not sent"])
+async def test_nobody_is_tried_a_third_time_whom_the_first_has_reached(
+    stage: Stage, end: str, said: str, state: str, outcome: str | None
+) -> None:
+    scene = stage.scene
+    run_id, first = await absent_and_waiting(stage)
+    await stage.fault("error_before_accept", times=1)
+    await stage.dispatch(run_id, in_doubt=1)
+    second = str(await scene.value("SELECT open_attempt FROM jobs"))
+    await scene.report(first, "CA" + "e" * 32, said)
+    await fold_calls(scene.database, batch=10)
+    assert await scene.value("SELECT open_attempt FROM jobs") == second
+    await come_to_nothing(stage, run_id, second, end)
+    assert await scene.rows("SELECT state, open_attempt, outcome, attempts FROM jobs") == [
+        (state, first, outcome, 1)
+    ]
+    if state == "accepted":
+        await scene.report(first, "CA" + "e" * 32, "completed")
+        await fold_calls(scene.database, batch=10)
+        assert await scene.states(run_id) == {"done": 1}
+    assert await scene.value("SELECT count(*) FROM attempts") == 2
+    assert await scene.value("SELECT count(*) FROM outbox WHERE name = 'job.ended.v1'") == 1
+
+
+async def come_to_nothing(stage: Stage, run_id: str, attempt_id: str, end: str) -> None:
+    if end == "absent":
+        await stage.let_the_grace_pass()
+        await stage.ask()
+        return
+    kinds = {"limited": Result("later", retry_after=1.0), "not sent": Result("not_sent")}
+    await record(stage.scene.database, [Recorded(attempt_id, run_id, kinds[end])])
 
 
 async def test_another_try_after_a_busy_call_is_no_surplus(stage: Stage) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from trunkline_common.contracts.outbound import CallUnknown
 from trunkline_common.db import Database, outbox, transaction
 from trunkline_common.db.transaction import name_commit, wake_after_commit
+from trunkline_outbound import late
 from trunkline_outbound.acceptance import Acceptance, accept
 from trunkline_outbound.accounts import Accounts
 from trunkline_outbound.domain.doubts import (
@@ -152,6 +153,7 @@ async def _absent(session: AsyncSession, doubt: Doubt) -> None:
     else:
         moves = [Move(*key, "unknown", ABSENT)]
     moved = await jobs.move(session, moves)
+    await late.go_back(session, [attempt] if again else [])
     await attempts.close_sends(session, [attempt_id])
     said = decision_of(moves[0])
     await decisions.add(

@@ -39,6 +39,24 @@ UPDATE jobs SET state = 'accepted', claim_id = NULL, due_at = NULL, reason = 'ac
    AND jobs.run_id = ANY (CAST(:runs AS text[]))
 """
 )
+# The same where the proof came while a later attempt was under way, and that one came to nothing.
+_BACK_TO = text(
+    """
+UPDATE jobs SET state = 'accepted', claim_id = NULL, due_at = NULL, reason = 'accepted_late',
+       open_attempt = first.attempt_id, attempts = jobs.attempts + 1,
+       changed_at = clock_timestamp()
+  FROM attempts AS later
+  JOIN attempts AS first ON first.run_id = later.run_id AND first.seq = later.seq
+  JOIN calls ON calls.attempt_id = first.attempt_id
+ WHERE later.attempt_id = ANY (CAST(:attempts AS text[]))
+   AND later.run_id = ANY (CAST(:runs AS text[])) AND first.run_id = ANY (CAST(:runs AS text[]))
+   AND first.state = 'accepted' AND first.intent_at < later.intent_at
+   AND calls.dialled_at > later.intent_at
+   AND jobs.run_id = later.run_id AND jobs.seq = later.seq AND jobs.state = 'waiting'
+   AND jobs.run_id = ANY (CAST(:runs AS text[])) AND jobs.seq = ANY (CAST(:seqs AS bigint[]))
+RETURNING jobs.open_attempt
+"""
+)
 # Two ids for one attempt: the one that is heard of later. Two calls for one job: the later one, if
 # the first was heard of only after the later one's intent. Whichever of the two facts comes last
 # finds the other; a try after a busy call is none, since that call was known before.
@@ -136,6 +154,15 @@ async def take_back(session: AsyncSession, late: Sequence[Attempt]) -> None:
     if late:
         parameters = _keys(late) | {"seqs": [attempt.seq for attempt in late]}
         await session.execute(_TAKE_BACK, parameters)
+
+
+async def back_to(session: AsyncSession, gone: Sequence[Attempt]) -> list[str]:
+    """Give waiting jobs of these attempts back to the one before, if that was accepted meanwhile.
+
+    The attempts that have their jobs again.
+    """
+    parameters = _keys(gone) | {"seqs": [attempt.seq for attempt in gone]}
+    return list((await session.execute(_BACK_TO, parameters)).scalars())
 
 
 async def detect(session: AsyncSession, facts: Sequence[tuple[Attempt, str]]) -> list[str]:

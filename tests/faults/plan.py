@@ -27,6 +27,7 @@ class Settings(BaseSettings):
     instance: str = Field(default="test-faults", description="of the stack that is struck")
     plant: str = Field(default="", description="a rule that is left out (docs/models.md)")
     storms: int = Field(default=0, ge=0, description="of eight nemeses each; 0: as the form has it")
+    waves: int = Field(default=0, ge=0, description="at most so many, by the seed; 0: all")
     together: int = Field(default=_TOGETHER, ge=1, description="cells of one wave")
 
 
@@ -93,7 +94,11 @@ def planned(settings: Settings) -> Plan:
         return Plan(seed, f"only {settings.only}", [[cell] for cell in cells])
     cells = every_cell() if settings.long else short_form(seed)
     form = "long form" if settings.long else "short form"
-    return Plan(seed, form, in_waves(cells, settings.together, seed))
+    waves = in_waves(cells, settings.together, seed)
+    if 0 < settings.waves < len(waves):
+        waves = random.Random(seed).sample(waves, settings.waves)
+        form = f"{settings.waves} waves of the {form}"
+    return Plan(seed, form, waves)
 
 
 SETTINGS: Final = Settings()

@@ -44,7 +44,8 @@ class Weather:
 
     def told(self) -> str:
         """For whoever has to find out why, and how to see it again."""
-        again = f"again: make faults SEED={self.seed.partition(':')[0]} ONLY=storm"
+        seed, _, number = self.seed.partition(":storm:")
+        again = f"again: make faults SEED={seed} ONLY=storm STORMS={int(number) + 1}"
         return "\n".join(["", *self.problems, *(f"  {one}" for one in self.struck), again])
 
 

@@ -98,6 +98,10 @@ VARIANTS: Final = (
     Variant("late", "M_ANYTWO", "innocent", 14, 0.1),
     Variant("late", "M_UNKNOWN", "lost", 32, 0.1),
     Variant("late", "M_NOGRACE", "I1", 130, 0.1),
+    Variant("late", "THREE", None, 2138, 0.1),
+    Variant("late", "THREE GRACE", None, 128, 0.1),
+    Variant("late", "THREE GRACE CANCEL", None, 163, 0.1),
+    Variant("late", "THREE M_NOTBACK", "known", 565, 0.1),
 )
 
 

@@ -237,6 +237,30 @@ async def test_nobody_is_tried_a_third_time_whom_the_first_has_reached(
     assert await scene.value("SELECT count(*) FROM outbox WHERE name = 'job.ended.v1'") == 1
 
 
+async def test_who_is_busy_with_our_first_call_is_not_tried_again(stage: Stage) -> None:
+    """Found by THREE of `tests/models/late.pml`."""
+    scene = stage.scene
+    run_id = await scene.start_run(1, when_absent="resend", max_attempts=3, retry_after=0)
+    await stage.fault("error_before_accept", times=1)
+    await stage.dispatch(run_id, in_doubt=1)
+    await stage.let_the_grace_pass()
+    await stage.ask()
+    first = str(await scene.value("SELECT attempt_id FROM attempts"))
+    await stage.dispatch(run_id, accepted=1)
+    second = str(await scene.value("SELECT open_attempt FROM jobs"))
+    sid = str(await scene.value("SELECT provider_id FROM attempts WHERE state = 'accepted'"))
+    await scene.report(first, "CA" + "e" * 32, "ringing")
+    await fold_calls(scene.database, batch=10)
+    await scene.report(second, sid, "busy")
+    await fold_calls(scene.database, batch=10)
+    assert await scene.rows("SELECT state, open_attempt, attempts FROM jobs") == [
+        ("accepted", first, 2)
+    ]
+    await scene.report(first, "CA" + "e" * 32, "completed")
+    await fold_calls(scene.database, batch=10)
+    assert await scene.rows("SELECT state, outcome FROM jobs") == [("done", "answered")]
+
+
 async def come_to_nothing(stage: Stage, run_id: str, attempt_id: str, end: str) -> None:
     if end == "absent":
         await stage.let_the_grace_pass()

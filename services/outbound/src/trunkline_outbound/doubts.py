@@ -13,7 +13,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from trunkline_common.contracts.outbound import CallUnknown
 from trunkline_common.db import Database, outbox, transaction
 from trunkline_common.db.transaction import name_commit, wake_after_commit
-from trunkline_outbound import late
 from trunkline_outbound.acceptance import Acceptance, accept
 from trunkline_outbound.accounts import Accounts
 from trunkline_outbound.domain.doubts import (
@@ -26,6 +25,7 @@ from trunkline_outbound.domain.doubts import (
     delays,
     judge,
 )
+from trunkline_outbound.ending import go_back
 from trunkline_outbound.facts import fact_of, job_ended
 from trunkline_outbound.gateways.twilio_calls import ProviderSilent
 from trunkline_outbound.gateways.voice import CallRegistry, Listing, ProviderCall
@@ -153,7 +153,6 @@ async def _absent(session: AsyncSession, doubt: Doubt) -> None:
     else:
         moves = [Move(*key, "unknown", ABSENT)]
     moved = await jobs.move(session, moves)
-    await late.go_back(session, [attempt] if again else [])
     await attempts.close_sends(session, [attempt_id])
     said = decision_of(moves[0])
     await decisions.add(
@@ -161,6 +160,7 @@ async def _absent(session: AsyncSession, doubt: Doubt) -> None:
     )
     facts = [job_ended(attempt, job) for job in moved if job.state == "unknown"]
     facts += [fact_of(attempt, _unknown(attempt)) for job in moved if job.state == "unknown"]
+    facts += await go_back(session, [attempt] if again else [])
     await outbox.add_all(session, facts)
     await limits.free(session, [attempt_id])
     wake_after_commit(session, WORK)

@@ -1,4 +1,4 @@
-"""What a job comes to when its call has ended: another try, or its end."""
+"""What a job comes to when its call has ended, or when an attempt came to nothing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from trunkline_outbound.domain.calls import CallState
 from trunkline_outbound.domain.retries import Retry, Tries, end_of_job, rules_of
 from trunkline_outbound.domain.states import call_outcome
 from trunkline_outbound.facts import job_ended
-from trunkline_outbound.store import calls, decisions, jobs, runs
+from trunkline_outbound.store import attempts, calls, decisions, jobs, runs, surplus
 from trunkline_outbound.store.attempts import Attempt
 from trunkline_outbound.store.decisions import Decision
 from trunkline_outbound.store.jobs import LockedJob, Move, MovedJob
@@ -58,7 +58,26 @@ async def end_jobs(
     await _log_later(session, moves, [job for job in moved if job.state == "waiting"])
     over = [job for job in moved if job.state != "waiting"]
     by_key = {(attempt.run_id, attempt.seq): attempt for attempt in ended}
-    return [job_ended(by_key[job.run_id, job.seq], job) for job in over]
+    facts = [job_ended(by_key[job.run_id, job.seq], job) for job in over]
+    wait = [by_key[job.run_id, job.seq] for job in moved if job.state == "waiting"]
+    return facts + await go_back(session, wait)
+
+
+async def go_back(session: AsyncSession, gone: Sequence[Attempt]) -> list[Fact]:
+    """Nobody is tried again whom another call of the job has reached, or may reach yet.
+
+    `gone` came to nothing, and their jobs wait; the ends that are to be told. INVARIANT: whoever
+    puts a job of an attempt to waiting asks this in the same transaction; the jobs are locked.
+    """
+    theirs = await surplus.back_to(session, gone) if gone else []
+    if not theirs:
+        return []
+    run_ids = sorted({attempt.run_id for attempt in gone})
+    known = await attempts.get_attempts(session, sorted(theirs), run_ids=run_ids)
+    states = await calls.lock_calls(session, sorted(theirs))
+    ended = [known[i] for i in sorted(theirs) if i in states and states[i].is_final]
+    locked = await jobs.lock_jobs(session, sorted({(a.run_id, a.seq) for a in ended}))
+    return await end_jobs(session, ended, states, locked) if ended else []
 
 
 def _rules(policy: RunPolicy) -> Mapping[str, Retry]:

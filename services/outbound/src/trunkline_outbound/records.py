@@ -13,10 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from trunkline_common.db import Database, outbox, pace, transaction
 from trunkline_common.db.transaction import name_commit, wake_after_commit
 from trunkline_common.ids import number_scope
-from trunkline_outbound import late
 from trunkline_outbound.acceptance import Acceptance, accept, accept_open
 from trunkline_outbound.domain.admission import back_off
 from trunkline_outbound.domain.classification import Result
+from trunkline_outbound.ending import go_back
 from trunkline_outbound.facts import job_ended
 from trunkline_outbound.runs import ENDED, WORK
 from trunkline_outbound.store import answered, attempts, channels, decisions, jobs, limits
@@ -114,7 +114,8 @@ async def _decide(
     moves = [_move(a, r, locked[a.run_id, a.seq], now) for a, r in decided]
     moved = await jobs.move(session, moves, only_from=("sending", "in_doubt"))
     wait = {(job.run_id, job.seq) for job in moved if job.state == "waiting"}
-    await late.go_back(session, [a for a, _ in decided if (a.run_id, a.seq) in wait])
+    gone = [a for a, _ in decided if (a.run_id, a.seq) in wait]
+    facts = await go_back(session, gone)
     over = [a.attempt_id for a, r in decided if r.kind != "in_doubt"]
     await attempts.close_sends(session, over)
     by_key = {(a.run_id, a.seq): a for a, _ in decided}
@@ -126,7 +127,8 @@ async def _decide(
         ],
     )
     ended = [job for job in moved if job.state == "done"]
-    await outbox.add_all(session, [job_ended(by_key[j.run_id, j.seq], j) for j in ended])
+    facts += [job_ended(by_key[j.run_id, j.seq], j) for j in ended]
+    await outbox.add_all(session, facts)
     return decided
 
 

@@ -39,20 +39,27 @@ UPDATE jobs SET state = 'accepted', claim_id = NULL, due_at = NULL, reason = 'ac
    AND jobs.run_id = ANY (CAST(:runs AS text[]))
 """
 )
-# The same where the proof came while a later attempt was under way, and that one came to nothing.
+# Another call of the job that is in the air, else one of an earlier attempt that was heard of only
+# after the intent of the one that came to nothing.
 _BACK_TO = text(
     """
+WITH other AS (
+    SELECT DISTINCT ON (gone.run_id, gone.seq) gone.run_id, gone.seq, calls.attempt_id
+      FROM attempts AS gone
+      JOIN attempts AS made ON made.run_id = gone.run_id AND made.seq = gone.seq
+                           AND made.attempt_id <> gone.attempt_id AND made.state = 'accepted'
+      JOIN calls ON calls.attempt_id = made.attempt_id
+     WHERE gone.attempt_id = ANY (CAST(:attempts AS text[]))
+       AND gone.run_id = ANY (CAST(:runs AS text[])) AND made.run_id = ANY (CAST(:runs AS text[]))
+       AND gone.seq = ANY (CAST(:seqs AS bigint[])) AND made.seq = ANY (CAST(:seqs AS bigint[]))
+       AND (calls.ended_at IS NULL
+            OR made.intent_at < gone.intent_at AND calls.dialled_at > gone.intent_at)
+     ORDER BY gone.run_id, gone.seq, calls.ended_at IS NULL DESC, made.intent_at)
 UPDATE jobs SET state = 'accepted', claim_id = NULL, due_at = NULL, reason = 'accepted_late',
-       open_attempt = first.attempt_id, attempts = jobs.attempts + 1,
+       open_attempt = other.attempt_id, attempts = jobs.attempts + 1,
        changed_at = clock_timestamp()
-  FROM attempts AS later
-  JOIN attempts AS first ON first.run_id = later.run_id AND first.seq = later.seq
-  JOIN calls ON calls.attempt_id = first.attempt_id
- WHERE later.attempt_id = ANY (CAST(:attempts AS text[]))
-   AND later.run_id = ANY (CAST(:runs AS text[])) AND first.run_id = ANY (CAST(:runs AS text[]))
-   AND first.state = 'accepted' AND first.intent_at < later.intent_at
-   AND calls.dialled_at > later.intent_at
-   AND jobs.run_id = later.run_id AND jobs.seq = later.seq AND jobs.state = 'waiting'
+  FROM other
+ WHERE jobs.run_id = other.run_id AND jobs.seq = other.seq AND jobs.state = 'waiting'
    AND jobs.run_id = ANY (CAST(:runs AS text[])) AND jobs.seq = ANY (CAST(:seqs AS bigint[]))
 RETURNING jobs.open_attempt
 """
@@ -157,9 +164,9 @@ async def take_back(session: AsyncSession, late: Sequence[Attempt]) -> None:
 
 
 async def back_to(session: AsyncSession, gone: Sequence[Attempt]) -> list[str]:
-    """Give waiting jobs of these attempts back to the one before, if that was accepted meanwhile.
+    """Give waiting jobs of these attempts to the job's other call, if there is one; whose it is.
 
-    The attempts that have their jobs again.
+    That one had been given back as none, and is one after all.
     """
     parameters = _keys(gone) | {"seqs": [attempt.seq for attempt in gone]}
     return list((await session.execute(_BACK_TO, parameters)).scalars())

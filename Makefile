@@ -77,7 +77,7 @@ WHAT ?= dispatch
 BENCH_fabric = --repeat $(REPEAT)
 BENCH_dispatch = --jobs $(JOBS) --in-flight $(IN_FLIGHT) --repeat $(REPEAT) --workers $(WORKERS)
 BENCH_peers = --jobs $(JOBS) --in-flight $(IN_FLIGHT) --repeat $(REPEAT)
-bench: $(STAMP) $(if $(filter peers,$(WHAT)),$(PEERS)) ## How fast dispatch is, beside a bare loop (JOBS, IN_FLIGHT, REPEAT, WORKERS), or WHAT=claims, audience, fabric, memory, peers, slots
+bench: $(STAMP) $(if $(filter peers,$(WHAT)),$(PEERS)) ## How fast dispatch is, beside a bare loop (JOBS, IN_FLIGHT, REPEAT, WORKERS), or WHAT=claims, audience, fabric, memory, peers, slots, fairness
 	@$(RUN) -m trunkline_dev servers start --instance bench
 	@eval "$$($(RUN) -m trunkline_dev servers env --instance bench)" && \
 		$(RUN) -m tests.benchmarks.$(WHAT) $(BENCH_$(WHAT)); \

@@ -78,7 +78,7 @@ class Actor:
                 ordered = {
                     "kind": fault,
                     "account": account.account,
-                    "to": _as_at(kind, audience[place]),
+                    "to": audience[place],
                 }
                 stack.sandbox().post("/sandbox/faults", ordered)
         imported = customer.import_numbers(audience)
@@ -124,11 +124,6 @@ class Actor:
         assert wait_until(lambda: self.records.state(run_id) in over, within=INSIST_SECONDS), (
             f"{control} was not heard: the run is {self.records.state(run_id)}"
         )
-
-
-def _as_at(kind: Kind, number: str) -> str:
-    """The number as the provider's own log writes it."""
-    return number.lstrip("+") if kind == "whatsapp" else number
 
 
 def insist(ask: Callable[[], Any], *, fits: Sequence[int] | set[int] = ()) -> Any:

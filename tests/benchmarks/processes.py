@@ -11,6 +11,7 @@ from typing import Any
 from tests.benchmarks.stage import Stage
 
 from trunkline_common.broker.management import Management
+from trunkline_common.testing.facts import eventually
 
 _PROC = Path("/proc")
 
@@ -64,8 +65,14 @@ def _peak_mib(pid: int) -> float:
 async def servers_of(stage: Stage, connection: Any) -> dict[str, int]:
     """The process ids of the servers that this benchmark stands on."""
     lines = await connection.fetchval("SELECT pg_read_file('postmaster.pid')")
-    nodes = Management(stage.broker.management_url).call("GET", "nodes")
-    return {"database": int(lines.split()[0]), "broker": int(nodes[0]["os_pid"])}
+    management = Management(stage.broker.management_url)
+
+    async def known() -> Any:  # a node that has just begun does not tell its figures yet
+        (node, *_) = management.call("GET", "nodes")
+        return node.get("os_pid")
+
+    broker = await eventually(known, within=60, what="the broker's process id")
+    return {"database": int(lines.split()[0]), "broker": int(broker)}
 
 
 def seconds_of(roots: Mapping[str, Iterable[int]]) -> dict[str, float]:

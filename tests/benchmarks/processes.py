@@ -69,7 +69,7 @@ async def servers_of(stage: Stage, connection: Any) -> dict[str, int]:
 
     async def known() -> Any:  # a node that has just begun does not tell its figures yet
         (node, *_) = management.call("GET", "nodes")
-        return node.get("os_pid")
+        return node.get("os_pid", False)
 
     broker = await eventually(known, within=60, what="the broker's process id")
     return {"database": int(lines.split()[0]), "broker": int(broker)}

@@ -38,7 +38,8 @@ async def _wait(connection: Any, jobs: int) -> float:
     await start(connection, run_id)
 
     async def over() -> Any:
-        return await connection.fetchval(_WAIT, run_id, jobs)
+        waited = await connection.fetchval(_WAIT, run_id, jobs)
+        return False if waited is None else waited
 
     return float(await eventually(over, within=_SECONDS, what="the small run's last result"))
 

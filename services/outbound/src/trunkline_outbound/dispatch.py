@@ -52,7 +52,7 @@ class DispatchSettings:
     send_deadline: float = 10.0
     concurrency: int = 100
     claim_size: int = 200
-    micro_batch: int = 100
+    micro_batch: int = 50
     claims_at_once: int = 4
     idle: float = 1.0
 

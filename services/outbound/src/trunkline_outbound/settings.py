@@ -27,7 +27,7 @@ class Settings(ServiceSettings):
 
     concurrency: int = Field(default=100, ge=1, le=5000, description="requests in flight")
     claim_size: int = Field(default=200, ge=1, le=5000)
-    micro_batch: int = Field(default=100, ge=1, le=500)
+    micro_batch: int = Field(default=50, ge=1, le=500)
     lease_seconds: float = Field(default=30.0, ge=1)
     renew_seconds: float = Field(default=10.0, ge=0.1)
     margin_seconds: float = Field(default=10.0, ge=0.1)

@@ -109,6 +109,8 @@ async def test_who_is_busy_with_our_first_call_is_not_tried_again(stage: Stage) 
     assert await scene.rows("SELECT state, open_attempt, attempts FROM jobs") == [
         ("accepted", first, 2)
     ]
+    last = "SELECT decision, rule FROM decisions ORDER BY position DESC LIMIT 1"
+    assert await scene.rows(last) == [("accepted", "accepted_late")]
     await scene.report(first, "CA" + "e" * 32, "completed")
     await fold_calls(scene.database, batch=10)
     assert await scene.rows("SELECT state, outcome FROM jobs") == [("done", "answered")]

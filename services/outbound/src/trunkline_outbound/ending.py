@@ -19,6 +19,8 @@ from trunkline_outbound.store.attempts import Attempt
 from trunkline_outbound.store.decisions import Decision
 from trunkline_outbound.store.jobs import LockedJob, Move, MovedJob
 
+ACCEPTED_LATE = "accepted_late"  # as the job's reason says
+
 _NOW = text("SELECT clock_timestamp()")
 
 
@@ -74,10 +76,16 @@ async def go_back(session: AsyncSession, gone: Sequence[Attempt]) -> list[Fact]:
         return []
     run_ids = sorted({attempt.run_id for attempt in gone})
     known = await attempts.get_attempts(session, sorted(theirs), run_ids=run_ids)
+    lines = [
+        Decision(a.business_id, a.run_id, a.seq, "accepted", ACCEPTED_LATE) for a in known.values()
+    ]
+    await decisions.add(session, lines)
     states = await calls.lock_calls(session, sorted(theirs))
     ended = [known[i] for i in sorted(theirs) if i in states and states[i].is_final]
+    if not ended:
+        return []
     locked = await jobs.lock_jobs(session, sorted({(a.run_id, a.seq) for a in ended}))
-    return await end_jobs(session, ended, states, locked) if ended else []
+    return await end_jobs(session, ended, states, locked)
 
 
 def _rules(policy: RunPolicy) -> Mapping[str, Retry]:
@@ -91,7 +99,7 @@ def _rules(policy: RunPolicy) -> Mapping[str, Retry]:
 async def _log_later(
     session: AsyncSession, moves: Sequence[Move], waiting: Sequence[MovedJob]
 ) -> None:
-    """Another try, later: a line of the log for every job that really waits now."""
+    """Another try, later: a line of the log for every job that waits by its last call's end."""
     due = {(move.run_id, move.seq): move.due_at for move in moves}
     lines = []
     for job in waiting:

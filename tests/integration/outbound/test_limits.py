@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from tests.integration.outbound.scene import FakeVoice, Scene
 from tests.integration.outbound.test_claims import claim, intend
@@ -100,8 +102,12 @@ async def test_a_pace_never_falls_below_its_floor(scene: Scene) -> None:
 
 async def test_refused_credentials_cost_one_try_a_hold_and_no_contact(scene: Scene) -> None:
     run_id = await scene.start_run(20, max_attempts=1)
-    voice = FakeVoice(answer=lambda _order: Result("misconfigured", code="20003"))
+    first, second = asyncio.Event(), asyncio.Event()
+    voice = FakeVoice(answer=lambda _order: Result("misconfigured", code="20003"), gate=first)
     async with running(scene.dispatcher(voice, concurrency=4, micro_batch=1)):
+
+        async def full() -> bool:
+            return len(voice.waiting) == 4
 
         async def held() -> bool:
             return bool(await scene.value("SELECT held_until > clock_timestamp() FROM channels"))
@@ -109,12 +115,16 @@ async def test_refused_credentials_cost_one_try_a_hold_and_no_contact(scene: Sce
         async def all_wait() -> bool:
             return set(await scene.states(run_id)) <= {"queued", "waiting"}
 
+        await eventually(full)
+        voice.gate = second  # who comes after the four waits until the hold is there
+        first.set()
         await eventually(held)
         # An intent that read the channel before the hold may commit after it: it holds its claim.
         await scene.rows("SELECT 1 FROM claims FOR NO KEY UPDATE")
+        second.set()
         await eventually(all_wait)
         before = voice.asked
-        assert before <= 10  # what left before the first refusal was written down
+        assert before <= 8  # four in the air, and four that were on their way before the hold
         await scene.rows("UPDATE channels SET held_until = clock_timestamp() RETURNING 1")
         scene.database.waker.wake(WORK)  # or the dispatcher looks by itself, later
 

@@ -60,15 +60,31 @@ def message(number: int) -> Outgoing:
     return encode(wire, "api")
 
 
+def plain(made: Outgoing) -> aio_pika.Message:
+    """The same as a message of aio-pika's own."""
+    said = made.message.properties
+    return aio_pika.Message(
+        made.message.body,
+        content_type=said.content_type,
+        delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+        message_id=said.message_id,
+        type=said.message_type,
+        correlation_id=said.correlation_id,
+        timestamp=said.timestamp,
+        app_id=said.app_id,
+        headers=dict(made.message.headers),
+    )
+
+
 async def publish(channel: aio_pika.abc.AbstractChannel, options: argparse.Namespace) -> float:
     """Publish with so many unconfirmed at a time; the seconds it took."""
     messages = [message(number) for number in range(options.events)]
     exchange = await channel.get_exchange(messages[0].exchange, ensure=False)
-    todo = iter(messages)
+    todo = iter([(plain(made), made.routing_key) for made in messages])
 
     async def go() -> None:
-        for made in todo:
-            await exchange.publish(made.message, made.routing_key, timeout=SECONDS)
+        for made, key in todo:
+            await exchange.publish(made, key, timeout=SECONDS)
 
     began = time.monotonic()
     async with asyncio.TaskGroup() as tasks:

@@ -19,8 +19,8 @@ from tests.integration.common.parts import (
     wire,
 )
 
+from trunkline_common.broker.confirms import NotTaken
 from trunkline_common.broker.envelope import encode
-from trunkline_common.broker.publisher import NotTaken
 from trunkline_common.contracts import Event
 from trunkline_common.contracts.outbound import RunProgressed, RunStarted
 from trunkline_common.db import Database, outbox, transaction

@@ -22,9 +22,9 @@ from tests.integration.common.parts import (
     write_effect,
 )
 
+from trunkline_common.broker.confirms import NotTaken
 from trunkline_common.broker.connect import BrokerLost
 from trunkline_common.broker.envelope import Outgoing, encode
-from trunkline_common.broker.publisher import NotTaken
 from trunkline_common.contracts import Envelope
 from trunkline_common.contracts.outbound import RunProgressed, RunStarted
 from trunkline_common.db import Database, outbox, transaction

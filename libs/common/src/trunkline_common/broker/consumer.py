@@ -18,6 +18,7 @@ from aio_pika.abc import AbstractConnection, AbstractIncomingMessage, AbstractQu
 from prometheus_client import Counter
 
 from trunkline_common.broker.batches import Batches, DatabaseAway, Delivery, Handlers
+from trunkline_common.broker.confirms import NotTaken
 from trunkline_common.broker.connect import (
     BrokerLost,
     broker_call,
@@ -32,7 +33,7 @@ from trunkline_common.broker.envelope import (
     was_redelivered,
 )
 from trunkline_common.broker.parking import parked
-from trunkline_common.broker.publisher import NotTaken, PublishLink
+from trunkline_common.broker.publisher import PublishLink
 from trunkline_common.db.engine import Database
 from trunkline_common.db.wake import Flag
 from trunkline_common.failpoints import failpoint

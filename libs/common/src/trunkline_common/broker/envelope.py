@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, cast
 
 from aio_pika import DeliveryMode, Message
 from aio_pika.abc import AbstractIncomingMessage
+from pamqp.commands import Basic
 from pydantic import ValidationError
 
 from trunkline_common.contracts import EVENTS
@@ -31,17 +32,29 @@ class Undecodable(Refuse):
 
 
 @dataclass(frozen=True, slots=True)
+class Content:
+    """Body and properties as they go out: a tenth of what a `Message` of aio-pika costs."""
+
+    body: bytes
+    properties: Basic.Properties
+
+    @property
+    def headers(self) -> dict[str, Any]:
+        """Ours and those of CloudEvents."""
+        return cast(dict[str, Any], self.properties.headers)
+
+
+@dataclass(frozen=True, slots=True)
 class Outgoing:
     """One message, ready to be published."""
 
     exchange: str
     routing_key: str
-    message: Message
+    message: Content | Message
     name: str  # of its event, for whoever counts and backs off
 
 
-@dataclass(frozen=True, slots=True)
-class Wire:
+class Wire(NamedTuple):
     """What a row of the outbox says, before it has the form of a message."""
 
     event_id: str
@@ -78,19 +91,20 @@ def encode(wire: Wire, service: str) -> Outgoing:
     }
     headers: dict[str, Any] = {name: value for name, value in attributes.items() if value}
     headers[ATTEMPT] = 1
-    message = Message(
-        wire.payload.encode(),
+    properties = Basic.Properties(
         content_type=CONTENT_TYPE,
-        delivery_mode=DeliveryMode.PERSISTENT,
+        delivery_mode=DeliveryMode.PERSISTENT.value,
         message_id=wire.event_id,
-        type=wire.name,
+        message_type=wire.name,
         correlation_id=wire.correlation_id[:255],
         timestamp=at.replace(microsecond=0),
         app_id=f"trunkline-{service}",
         headers=headers,
     )
     key = routing_key(wire.business_id, wire.name)
-    return Outgoing(exchange_of(service), key, message, wire.name)
+    return Outgoing(
+        exchange_of(service), key, Content(wire.payload.encode(), properties), wire.name
+    )
 
 
 def headers_of(message: AbstractIncomingMessage) -> Mapping[str, Any]:

@@ -12,6 +12,7 @@ from typing import Final
 from aio_pika import DeliveryMode, Message
 from aio_pika.abc import AbstractIncomingMessage
 
+from trunkline_common.broker.confirms import NotTaken
 from trunkline_common.broker.connect import (
     BrokerLost,
     broker_call,
@@ -19,7 +20,7 @@ from trunkline_common.broker.connect import (
     open_connection,
 )
 from trunkline_common.broker.envelope import Outgoing
-from trunkline_common.broker.publisher import NotTaken, PublishLink
+from trunkline_common.broker.publisher import PublishLink
 from trunkline_common.db.wake import Flag
 from trunkline_common.loops import Stop, backoff
 from trunkline_common.topology import hints_of

@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter as Counted
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Self, cast
 
 import aiormq
 from aio_pika.abc import AbstractChannel, AbstractConnection
-from aio_pika.exceptions import DeliveryError, PublishError
-from pamqp.commands import Basic
 from prometheus_client import Counter
 
+from trunkline_common.broker.confirms import Confirmations, NotTaken
 from trunkline_common.broker.connect import BrokerLost, broker_errors, open_channel, open_connection
 from trunkline_common.broker.envelope import Outgoing
-from trunkline_common.outcomes import TrunklineError
 
 PUBLISH_SECONDS: Final = 10
 
 PUBLISHED = Counter("trunkline_published_total", "Messages by what the broker said", ["result"])
-
-
-class NotTaken(TrunklineError):
-    """The broker is there and did not take the message: no route, or the queue is full."""
 
 
 class Publisher:
@@ -46,64 +41,31 @@ class Publisher:
 
     async def publish_all(self, messages: Sequence[Outgoing]) -> list[NotTaken | BrokerLost | None]:
         """Publish pipelined; what became of each. No two may carry the same message id."""
-        late = BrokerLost(f"not confirmed within {PUBLISH_SECONDS} s")
-        results: list[NotTaken | BrokerLost | None] = [late] * len(messages)
         if self.lost:
             return [BrokerLost("the publishing channel is closed")] * len(messages)
-        beneath = await self._channel.get_underlay_channel()
-
-        async def one(index: int, message: Outgoing) -> None:
-            try:
-                with broker_errors():
-                    results[index] = await _confirmed(beneath, message)
-            except BrokerLost as error:
-                results[index] = error
-
+        batch, limit = Confirmations(messages), asyncio.timeout(PUBLISH_SECONDS)
         try:
-            async with asyncio.timeout(PUBLISH_SECONDS), asyncio.TaskGroup() as tasks:
-                for index, message in enumerate(messages):
-                    tasks.create_task(one(index, message))
-        except TimeoutError:
-            self._lost = True  # what is confirmed later must not be taken for something else's
+            with broker_errors():
+                beneath = await self._channel.get_underlay_channel()
+                async with limit:
+                    await batch.settle(cast(aiormq.Channel, beneath))
+        except BrokerLost as error:
+            late = BrokerLost(f"not confirmed within {PUBLISH_SECONDS} s")
+            batch.give_up(late if limit.expired() else error)
         except asyncio.CancelledError:
-            self._lost = True
+            self._lost = True  # what is confirmed later must not be taken for something else's
             raise
-        self._count(results)
-        return results
+        self._count(batch.results)
+        return batch.results
 
     def _count(self, results: Sequence[NotTaken | BrokerLost | None]) -> None:
-        unknown = sum(isinstance(result, BrokerLost) for result in results)
-        self._lost = self._lost or unknown > 0
-        for name, count in (
-            ("unknown", unknown),
-            ("confirmed", sum(result is None for result in results)),
-        ):
-            if count:
-                PUBLISHED.labels(name).inc(count)
-
-
-async def _confirmed(beneath: aiormq.abc.AbstractChannel, message: Outgoing) -> NotTaken | None:
-    """The driver's own publish: aio-pika's waits for each frame to be written in turn, which
-    serialises a pipeline by several rounds of the event loop a message.
-    """
-    try:
-        answer = await beneath.basic_publish(
-            message.message.body,
-            exchange=message.exchange,
-            routing_key=message.routing_key,
-            properties=message.message.properties,
-            mandatory=True,
-            wait=False,  # type: ignore[call-arg]  # the abstract class does not have it yet
+        said = Counted(
+            "confirmed" if result is None else getattr(result, "said", "unknown")
+            for result in results
         )
-    except PublishError:
-        PUBLISHED.labels("returned").inc()
-        return NotTaken(f"no queue for {message.routing_key}")
-    except DeliveryError:
-        PUBLISHED.labels("nacked").inc()
-        return NotTaken(f"refused by the broker: a queue of {message.name} is full")
-    if not isinstance(answer, Basic.Ack):
-        return NotTaken(f"not confirmed: {answer!r}")
-    return None
+        self._lost = self._lost or "unknown" in said
+        for name, count in said.items():
+            PUBLISHED.labels(name).inc(count)
 
 
 @asynccontextmanager

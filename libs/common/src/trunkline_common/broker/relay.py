@@ -14,9 +14,11 @@ from prometheus_client import Counter, Gauge
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
+from trunkline_common.broker.confirms import NotTaken
 from trunkline_common.broker.connect import BrokerLost
 from trunkline_common.broker.envelope import Outgoing, Wire, encode
-from trunkline_common.broker.publisher import NotTaken, Publisher, PublishLink
+from trunkline_common.broker.publisher import Publisher, PublishLink
+from trunkline_common.db.driver import fetch
 from trunkline_common.db.engine import Database
 from trunkline_common.db.outbox import CHANNEL
 from trunkline_common.db.transaction import transaction
@@ -31,7 +33,16 @@ IDLE_SECONDS: Final = 0.5
 GAUGE_SECONDS: Final = 5.0
 TURNS: Final = 20  # batches of one tick: then the loop looks whether it is to stop
 
-Gone = tuple[Any, NotTaken | BrokerLost | None]  # a row, and what the broker said of it
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A fact that this relay has claimed."""
+
+    position: int
+    wire: Wire
+
+
+Gone = tuple[Row, NotTaken | BrokerLost | None]  # a row, and what the broker said of it
 
 RELAYED = Counter("trunkline_relayed_total", "Facts that left the outbox", ["name"])
 HELD_BACK = Counter("trunkline_relay_refused_total", "Facts the broker did not take", ["name"])
@@ -52,7 +63,7 @@ WITH due AS (
 UPDATE outbox SET claimed_until = clock_timestamp() + make_interval(secs => :lease)
   FROM due WHERE outbox.position = due.position
 RETURNING outbox.position, event_id, business_id, name, subject, payload, correlation_id,
-          causation_id, sequence, traceparent, tracestate, occurred_at
+          occurred_at, causation_id, sequence, traceparent, tracestate
 """
 )
 _SENT = text(
@@ -100,7 +111,7 @@ class Relay:
         is nothing to claim yet: it is marked first, and what has gathered by then is claimed.
         """
         publisher = await self._link.publisher()
-        going: Sequence[Any] = await self._turn(())
+        going: Sequence[Row] = await self._turn(())
         gone: list[Gone] = []
         error: Exception | None = None
         turns = 0
@@ -125,13 +136,13 @@ class Relay:
             raise error
         return True
 
-    async def _publish(self, publisher: Publisher, rows: Sequence[Any]) -> list[Gone]:
+    async def _publish(self, publisher: Publisher, rows: Sequence[Row]) -> list[Gone]:
         failpoint("relay.claimed")
-        results = await publisher.publish_all([self._message(row) for row in rows])
+        results = await publisher.publish_all([self._message(row.wire) for row in rows])
         failpoint("relay.published")
         return list(zip(rows, results, strict=True))
 
-    async def _tried_turn(self, gone: Sequence[Gone]) -> tuple[Sequence[Any], Exception | None]:
+    async def _tried_turn(self, gone: Sequence[Gone]) -> tuple[Sequence[Row], Exception | None]:
         """A turn beside a batch on its way, which must not be cut off by what goes wrong here."""
         try:
             return await self._turn(gone), None
@@ -139,37 +150,37 @@ class Relay:
             return (), error
 
     async def _turn(
-        self, gone: Sequence[Gone], *, more: bool = True, back: Sequence[Any] = ()
-    ) -> Sequence[Any]:
+        self, gone: Sequence[Gone], *, more: bool = True, back: Sequence[Row] = ()
+    ) -> Sequence[Row]:
         """In one transaction mark what has gone, give `back` what will not, and claim more."""
-        sent = [row["position"] for row, result in gone if result is None]
-        unsent = [row["position"] for row, result in gone if result is not None]
-        unsent += [row["position"] for row in back]
+        sent = [row.position for row, result in gone if result is None]
+        unsent = [row.position for row, result in gone if result is not None]
+        unsent += [row.position for row in back]
         more = more and not back
-        rows: Sequence[Any] = ()
+        rows: list[Row] = []
         self._note(gone)
         if not (sent or unsent or more):
             return rows
         async with transaction(self._database) as session:
             if sent:
-                await session.execute(_SENT, {"positions": sent})
+                await fetch(session, _SENT, {"positions": sent})
             if unsent:
-                await session.execute(_UNCLAIM, {"positions": unsent})
+                await fetch(session, _UNCLAIM, {"positions": unsent})
             if more:
-                rows = (await session.execute(_CLAIM, self._wanted())).mappings().all()
-        return sorted(rows, key=lambda row: int(row["position"]))
+                claimed = await fetch(session, _CLAIM, self._wanted())
+                rows = [Row(position, Wire(*said)) for position, *said in claimed]
+        return sorted(rows, key=lambda row: row.position)
 
     def _wanted(self) -> dict[str, Any]:
         now = time.monotonic()
         held_back = [name for name, refusal in self._refused.items() if refusal.until > now]
         return {"held_back": held_back, "batch": BATCH, "lease": self._lease}
 
-    def _message(self, row: Any) -> Outgoing:
-        trace = row["traceparent"]
-        destination = f"{exchange_of(self._service)}:{row['name']}"
+    def _message(self, wire: Wire) -> Outgoing:
+        destination = f"{exchange_of(self._service)}:{wire.name}"
         span = tracer.start_span(
             f"publish {destination}",
-            context=context_of(trace, row["tracestate"]),
+            context=context_of(wire.traceparent, wire.tracestate),
             kind=SpanKind.PRODUCER,
         )
         if span.is_recording():
@@ -179,21 +190,19 @@ class Relay:
                     "messaging.operation.name": "publish",
                     "messaging.operation.type": "send",
                     "messaging.destination.name": destination,
-                    "messaging.message.id": row["event_id"],
-                    "messaging.message.conversation_id": row["correlation_id"],
-                    CORRELATION: row["correlation_id"],
+                    "messaging.message.id": wire.event_id,
+                    "messaging.message.conversation_id": wire.correlation_id,
+                    CORRELATION: wire.correlation_id,
                 }
             )
-            trace = traceparent_of(span)
+            wire = wire._replace(traceparent=traceparent_of(span))
         span.end()
-        said = {**row, "traceparent": trace}
-        del said["position"]
-        return encode(Wire(**said), self._service)
+        return encode(wire, self._service)
 
     def _note(self, gone: Sequence[Gone]) -> None:
         """Count what left, and hold back what the broker refuses."""
-        refused = {row["name"] for row, result in gone if isinstance(result, NotTaken)}
-        for name, count in Counted(row["name"] for row, result in gone if result is None).items():
+        refused = {row.wire.name for row, result in gone if isinstance(result, NotTaken)}
+        for name, count in Counted(row.wire.name for row, result in gone if result is None).items():
             RELAYED.labels(name).inc(count)
             if name not in refused:
                 self._refused.pop(name, None)

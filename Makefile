@@ -50,7 +50,7 @@ up: $(STAMP) ## Start the whole stack to play with (DOCKER=1: with compose)
 down: $(STAMP) ## Stop it
 	@$(RUN) -m trunkline_dev down $(NAMED) $(if $(DOCKER),--docker)
 
-test: $(STAMP) ## Everything that CI runs (BROKERS=all: on every supported RabbitMQ; MODELS=all: the long searches too)
+test: $(STAMP) ## Everything that CI runs (BROKER=4.3: on that RabbitMQ; BROKERS=all: its tests on every one; MODELS=all: the long searches too)
 	@$(RUN) -m trunkline_dev test
 
 check: $(STAMP) ## Everything that needs nothing running

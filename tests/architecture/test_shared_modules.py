@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from tests.architecture.sources import module_name, programs
 
-LINES = 5_800  # the alarm: what is this large has begun to hold what it should not
+LINES = 6_200  # the alarm: what is this large has begun to hold what it should not
 
 MODULES = [
     "broker",
     "broker.batches",
+    "broker.confirms",
     "broker.connect",
     "broker.consumer",
     "broker.dead_letters",
     "broker.declare",
     "broker.declaring",
     "broker.envelope",
+    "broker.frames",
     "broker.hints",
     "broker.management",
     "broker.parking",

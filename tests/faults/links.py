@@ -13,16 +13,27 @@ _CHUNK = 256 * 1024
 
 
 class Link:
-    """One way from one process to one server, over a port of its own."""
+    """One way from one process to one server, over a port of its own.
 
-    def __init__(self, port: int, target: int) -> None:
+    `source` is the address that the server sees, where the process shall have one of its own.
+    """
+
+    def __init__(
+        self, port: int, target: int, *, host: str = LOOPBACK, source: str | None = None
+    ) -> None:
         self.port = port
-        self._target = target
+        self._target = (host, target)
+        self._source = (source, 0) if source else None
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
         self._flows = asyncio.Event()
         self._flows.set()
         self._delay = 0.0
+
+    @property
+    def carries(self) -> bool:
+        """Whether anybody is connected over it."""
+        return bool(self._open)
 
     async def open(self) -> None:
         """Let connections through from now on."""
@@ -48,7 +59,7 @@ class Link:
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with self._noted(writer), contextlib.suppress(OSError):
-            there, back = await asyncio.open_connection(LOOPBACK, self._target)
+            there, back = await asyncio.open_connection(*self._target, local_addr=self._source)
             with self._noted(back):
                 if self._server is None:
                     return  # cut while it was being opened

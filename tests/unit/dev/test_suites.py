@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from trunkline_dev.servers.command import given_by
+from trunkline_dev.settings import Settings
 from trunkline_dev.suites.execution import environment_of
 from trunkline_dev.suites.outcome import Outcome, closing, concluded, counted
 from trunkline_dev.suites.plan import SUITES, Needs, Suite, broker_suite, choose
@@ -38,6 +40,13 @@ def test_a_check_that_fails_is_a_failure(tmp_path: Path, codes: list[int], faile
 def test_failures_that_pytest_counted_are_not_counted_again(report: Path) -> None:
     assert concluded("unit", 1.0, 10, codes=[1], report=report).failed == 2
     assert concluded("unit", 1.0, 10, codes=[1, 1], report=report).failed == 3
+
+
+def test_a_series_of_the_broker_may_be_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BROKER", "4.3")
+    assert given_by(Settings()).series == "4.3"
+    monkeypatch.setenv("BROKER", "")
+    assert given_by(Settings()).series is None
 
 
 def test_the_last_line_sums_up() -> None:

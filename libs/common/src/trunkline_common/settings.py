@@ -19,7 +19,9 @@ class ServiceSettings(BaseSettings):
     migration_database_url: str | None = Field(
         default=None, repr=False, description="the schema's owner, for `migrate` only"
     )
-    broker_url: str = Field(repr=False)
+    broker_url: str = Field(
+        repr=False, description="amqp://...; of a cluster several nodes, with commas between"
+    )
     http_host: str = "127.0.0.1"
     http_port: int = Field(default=0, ge=0, le=65535, description="0 takes a free port")
     pool_size: int = Field(default=8, ge=1, le=100)

@@ -2,6 +2,9 @@
 
 aio-pika without its robust layer: whoever loses a connection opens another one and knows that it
 did, because what was in flight on the old one has to be judged.
+
+A URL may be several, with commas between: the nodes of one cluster. Whoever connects takes one by
+chance, and the next where that one does not answer.
 """
 
 from __future__ import annotations
@@ -9,6 +12,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import random
+import re
+import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Final
 
@@ -27,6 +33,10 @@ HEARTBEAT_SECONDS: Final = (
 CONNECT_SECONDS: Final = 10
 CALL_SECONDS: Final = 10
 CLOSE_SECONDS: Final = 3
+SHUN_SECONDS: Final = 30  # a node that was lost is asked last for so long
+
+_NEXT: Final = re.compile(r"\s*,\s*(?=amqps?://)")  # a comma may stand in a password, too
+_lost: dict[tuple[str | None, int | None], float] = {}  # when this process last lost a node
 
 
 class BrokerLost(TrunklineError):
@@ -66,14 +76,45 @@ async def _close(resource: AbstractChannel | AbstractConnection) -> None:
         log.debug("broker.close_failed", extra={"error": error})
 
 
+def addresses(urls: str) -> list[URL]:
+    """The nodes that a broker URL names, in the order to try them.
+
+    By chance, so that clients spread; those lost a moment ago last, for a node that is cut off
+    from the others may well let us in, and take nothing.
+    """
+    nodes = [URL(url) for url in _NEXT.split(urls.strip())]
+    random.shuffle(nodes)
+    since = time.monotonic() - SHUN_SECONDS
+    return sorted(nodes, key=lambda node: max(_lost.get(_node(node), since), since))
+
+
+def _node(address: URL) -> tuple[str | None, int | None]:
+    return address.host, address.port
+
+
+async def _connected(urls: str, name: str) -> tuple[URL, AbstractConnection]:
+    """The first node that lets us in; all of them together have the time that one has."""
+    nodes, said = addresses(urls), []
+    for node in nodes:
+        address = node.update_query(heartbeat=str(HEARTBEAT_SECONDS), name=name)
+        try:
+            async with broker_call(CONNECT_SECONDS / len(nodes)):
+                return node, await aio_pika.connect(address)
+        except BrokerLost as error:
+            _lost[_node(node)] = time.monotonic()
+            said.append(f"{node.host}:{node.port}: {error}" if len(nodes) > 1 else str(error))
+    raise BrokerLost("; ".join(said))
+
+
 @contextlib.asynccontextmanager
 async def open_connection(url: str, name: str) -> AsyncIterator[AbstractConnection]:
-    """A connection that an operator finds by its name."""
-    address = URL(url).update_query(heartbeat=str(HEARTBEAT_SECONDS), name=name)
-    async with broker_call(CONNECT_SECONDS):
-        connection = await aio_pika.connect(address)
+    """A connection that an operator finds by its name; to one node, where the URL names several."""
+    node, connection = await _connected(url, name)
     try:
         yield connection
+    except BrokerLost:
+        _lost[_node(node)] = time.monotonic()
+        raise
     finally:
         await _close(connection)
 

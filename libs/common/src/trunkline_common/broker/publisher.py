@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import Counter as Counted
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -104,9 +105,14 @@ class PublishLink:
             return self._publisher
 
     async def _shut(self) -> None:
-        opened, self._open, self._publisher = self._open, None, None
-        if opened is not None:
-            await opened.aclose()
+        opened, self._open = self._open, None
+        lost, self._publisher = self._publisher is not None and self._publisher.lost, None
+        if opened is None:
+            return
+        with contextlib.suppress(BrokerLost):
+            async with opened:
+                if lost:  # as its connection has to know, to try another node first
+                    raise BrokerLost("the publisher was lost")
 
     async def __aenter__(self) -> Self:
         return self

@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
@@ -100,7 +101,7 @@ async def test_a_node_that_was_just_lost_is_left_for_another(broker: Broker) -> 
             (used,) = [one for one in links.values() if one.carries]
             await used.cut()
             await used.open()
-            await facts.eventually(lambda way=way: way.lost)
+            await facts.eventually(partial(getattr, way, "lost"))
             await link.publisher()
             (now,) = [one for one in links.values() if one.carries]
             assert now is not used

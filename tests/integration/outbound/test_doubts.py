@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 from tests.integration.outbound.stage import NOWHERE, Stage
 
@@ -10,6 +13,7 @@ from trunkline_common.testing import facts
 from trunkline_outbound.doubts import Patience, resolve_doubts
 from trunkline_outbound.folding import fold_calls
 from trunkline_outbound.gateways.twilio_calls import TwilioCalls
+from trunkline_outbound.gateways.voice import AccountAccess, Listing
 from trunkline_outbound.horizons import Horizons, close_silent
 from trunkline_outbound.news import hang_up, poll_silent_calls
 
@@ -92,6 +96,35 @@ async def test_a_lagging_list_is_asked_until_it_shows_the_call(stage: Stage) -> 
     assert await stage.scene.states(run_id) == {"in_doubt": 1}
     await stage.ask()
     assert await stage.scene.states(run_id) == {"accepted": 1}
+
+
+class LateAnswers(TwilioCalls):
+    """Its answers come 20 s after the doubts were picked; both clocks have gone on then."""
+
+    passed = 0.0
+
+    def clock(self) -> float:
+        return self.passed
+
+    async def between(self, access: AccountAccess, *, sender: str, to: str) -> Listing:
+        listing = await super().between(access, sender=sender, to=to)
+        assert listing.told_at is not None
+        self.passed += 20.0
+        return replace(listing, told_at=listing.told_at + timedelta(seconds=20))
+
+
+async def test_a_wait_for_the_answer_is_not_taken_for_clocks_that_differ(stage: Stage) -> None:
+    scene = stage.scene
+    run_id = await scene.start_run(1, when_absent="resend")
+    await stage.fault("accept_never_answer")
+    await stage.dispatch(run_id, in_doubt=1)
+    await scene.rows("UPDATE attempts SET send_deadline = intent_at - interval '1 h' RETURNING 1")
+    late = LateAnswers(stage.http, stage.url)
+    for _ in range(2):
+        await scene.rows("UPDATE attempts SET poll_at = NULL RETURNING 1")
+        patience = Patience()
+        await resolve_doubts(scene.database, late, stage.accounts, patience, clock=late.clock)
+    assert await scene.states(run_id) == {"accepted": 1}
 
 
 @pytest.mark.trap("callbacks early or never")

@@ -41,6 +41,15 @@ async def test_accepted_and_never_answered(customer: Customer, listener: Listene
     await listener.until(lambda: "busy" in customer.statuses())
 
 
+async def test_neither_accepted_nor_answered(customer: Customer) -> None:
+    await customer.order("never_answer", times=1)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.3):
+            await customer.create(BUSY)
+    assert await accepted(customer) == 0
+    assert (await customer.create(BUSY))[0] == 201
+
+
 async def test_accepted_and_reset(customer: Customer, listener: Listener) -> None:
     await customer.order("accept_then_reset", times=1)
     with pytest.raises(aiohttp.ClientOSError) as reset:

@@ -64,6 +64,8 @@ class Conversation:
             return self.dialect.stalled().answer() if unfinished.stalled else Silence()
         subject = self.dialect.subject(request, body)
         effects = self.book.effects_for(subject)
+        if effects.first(FaultKind.NEVER_ANSWER):
+            return Silence()
         try:
             self._fail_before(effects)
             deed = await act(body, effects)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final
 
 from prometheus_client import Counter
@@ -56,9 +59,15 @@ class Patience:
 
 
 async def resolve_doubts(
-    database: Database, registry: CallRegistry, accounts: Accounts, patience: Patience
+    database: Database,
+    registry: CallRegistry,
+    accounts: Accounts,
+    patience: Patience,
+    *,
+    clock: Callable[[], float] = time.monotonic,
 ) -> int:
     """Ask about every attempt whose time has come; how many were looked at."""
+    began = clock()
     async with transaction(database) as session:
         due = await store.pick_doubts(session, delays=delays(), grace=patience.grace, batch=BATCH)
     bounded = asyncio.Semaphore(AT_ONCE)
@@ -66,7 +75,7 @@ async def resolve_doubts(
     async def look(doubt: Doubt) -> None:
         async with bounded:
             try:
-                await _resolve(database, registry, accounts, doubt)
+                await _resolve(database, registry, accounts, doubt, lambda: clock() - began)
             except Exception:  # its neighbours' looks must not be lost with it
                 log.exception("doubt.not_resolved", extra={"attempt": doubt.attempt_id})
 
@@ -78,7 +87,11 @@ async def resolve_doubts(
 
 
 async def _resolve(
-    database: Database, registry: CallRegistry, accounts: Accounts, doubt: Doubt
+    database: Database,
+    registry: CallRegistry,
+    accounts: Accounts,
+    doubt: Doubt,
+    since_picked: Callable[[], float],
 ) -> None:
     access = await accounts.access(
         doubt.channel_id, business_id=doubt.business_id, account=doubt.account
@@ -91,8 +104,11 @@ async def _resolve(
         log.warning("doubt.provider_silent", extra={"error": str(error)})
         RESOLVED.labels("silent").inc()
         return
+    # A look waits its turn and for its answer: both clocks are read when that is here. Read too
+    # late, ours only makes the past that is looked at longer.
+    heard_at = doubt.now + timedelta(seconds=since_picked())
     async with transaction(database) as session:
-        ruling = await _ruled(session, doubt, listing)
+        ruling = await _ruled(session, doubt, listing, heard_at)
         match ruling:
             case Found(provider_id, more):
                 seen = next(c for c in listing.calls if c.provider_id == provider_id)
@@ -104,10 +120,12 @@ async def _resolve(
     RESOLVED.labels(type(ruling).__name__.lower()).inc()
 
 
-async def _ruled(session: AsyncSession, doubt: Doubt, listing: Listing) -> Ruling:
+async def _ruled(
+    session: AsyncSession, doubt: Doubt, listing: Listing, heard_at: datetime
+) -> Ruling:
     seen = [Seen(call.provider_id, call.created_at) for call in listing.calls]
     bound = await store.bound_to_others(session, doubt, [call.provider_id for call in seen])
-    question = Question(doubt.intent_at, doubt.now, listing.told_at, doubt.is_past_grace)
+    question = Question(doubt.intent_at, heard_at, listing.told_at, doubt.is_past_grace)
     return judge(question, seen, bound)
 
 

@@ -75,13 +75,8 @@ def _start(root: Path, args: argparse.Namespace) -> int:
 
 
 def given_by(settings: Settings) -> Given:
-    """What the environment says of servers."""
-    return Given(
-        settings.postgres_url,
-        settings.amqp_url,
-        settings.rabbitmq_management_url,
-        settings.broker,
-    )
+    """The servers that the environment names."""
+    return Given(settings.postgres_url, settings.amqp_url, settings.rabbitmq_management_url)
 
 
 def _print_exports(root: Path, instance: str) -> int:

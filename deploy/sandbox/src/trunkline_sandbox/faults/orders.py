@@ -14,6 +14,7 @@ class FaultKind(StrEnum):
     REJECT = "reject"
     RATE_LIMIT = "rate_limit"
     ERROR_BEFORE_ACCEPT = "error_before_accept"
+    NEVER_ANSWER = "never_answer"
 
     ERROR_AFTER_ACCEPT = "error_after_accept"
     ACCEPT_NEVER_ANSWER = "accept_never_answer"

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -13,6 +14,7 @@ import asyncpg
 import pytest
 
 from trunkline_dev.checkout import checkout_root
+from trunkline_dev.refusals import CannotGoOn
 from trunkline_dev.servers import Given, start_servers, stop_servers
 from trunkline_dev.servers.given import broker_version, postgres_version
 from trunkline_dev.servers.instance import running_servers
@@ -56,6 +58,8 @@ def test_the_life_of_an_instance(root: Path) -> None:
     guest = start_servers(root, "guest", given=given)
     assert (guest.postgres_source, guest.rabbitmq_source) == ("given by URL", "given by URL")
     assert stop_servers(root, "guest") is False
+    with pytest.raises(CannotGoOn, match=r"but 3\.9 was asked for"):
+        start_servers(root, "guest", given=replace(given, series="3.9"))
     assert running_servers(root, "test") == first
 
     os.kill(ran["postgres"].pid, signal.SIGKILL)

@@ -15,3 +15,6 @@ class Settings(BaseSettings):
     amqp_url: str | None = None
     rabbitmq_management_url: str | None = None
     brokers: str = Field(default="found", validation_alias="BROKERS")
+    broker: str | None = Field(
+        default=None, validation_alias="BROKER", description="RabbitMQ of this series, as 4.3"
+    )

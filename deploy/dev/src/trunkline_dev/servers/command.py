@@ -75,8 +75,13 @@ def _start(root: Path, args: argparse.Namespace) -> int:
 
 
 def given_by(settings: Settings) -> Given:
-    """The servers that the environment names."""
-    return Given(settings.postgres_url, settings.amqp_url, settings.rabbitmq_management_url)
+    """What the environment says of servers."""
+    return Given(
+        settings.postgres_url,
+        settings.amqp_url,
+        settings.rabbitmq_management_url,
+        settings.broker,
+    )
 
 
 def _print_exports(root: Path, instance: str) -> int:

@@ -1,4 +1,4 @@
-"""Servers that the user runs and names by URL: what they are, and which version answers there."""
+"""What the user says of servers: URLs of his own, what answers there, and which RabbitMQ to use."""
 
 from __future__ import annotations
 
@@ -19,11 +19,15 @@ _SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """URLs from the user; None where we have to find a server ourselves."""
+    """URLs from the user; None where we have to find a server ourselves.
+
+    `series` is the RabbitMQ that is wanted: of an own copy, or the one that must answer.
+    """
 
     postgres_url: str | None = None
     amqp_url: str | None = None
     management_url: str | None = None
+    series: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse a broker of which only one of its two doors is named."""

@@ -30,10 +30,11 @@ def start_servers(
     """Start an instance's servers, or find them running; blocks until both answer.
 
     Each server is the one given by URL, else one installed here, else our own copy; `broker` asks
-    for one series. A throwaway instance (every `test...`) begins empty and does not wait for the
-    disk.
+    for one series, else `given` may. A throwaway instance (every `test...`) begins empty and does
+    not wait for the disk.
     """
     folder = _folder(root, instance)
+    broker = broker or given.series
     if throwaway is None:
         throwaway = instance.startswith("test")
     with exclusive(folder.with_suffix(".lock")):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from tests.architecture.sources import module_name, programs
 
-LINES = 6_200  # the alarm: what is this large has begun to hold what it should not
+LINES = 6_400  # the alarm: what is this large has begun to hold what it should not
 
 MODULES = [
     "broker",
+    "broker.arrivals",
     "broker.batches",
     "broker.confirms",
     "broker.connect",

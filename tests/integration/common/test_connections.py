@@ -66,12 +66,11 @@ async def test_a_hint_reaches_the_own_service_only(database_url: str) -> None:
         open_waker(database_url, application="b:1", scope="b") as stranger,
         open_waker(database_url, application="b:2", scope="b") as his_colleague,
     ):
-        heard, unheard, last = (
-            colleague.flag("work"),
-            stranger.flag("work"),
-            stranger.flag("last"),
-        )
+        heard, unheard = colleague.flag("work"), stranger.flag("work")
+        next_to_last, last = stranger.flag("next to last"), stranger.flag("last")
         await _rung(his_colleague, "work", unheard)
+        # What waits to be told goes out together, in no order; a second round comes after it.
+        await _rung(his_colleague, "next to last", next_to_last)
         await _rung(his_colleague, "last", last)
         unheard.clear()  # every ring of before has arrived
         await _rung(sender, "work", heard)

@@ -59,8 +59,7 @@ PLANTS: Final = (
             consumer,
             "Consumer._work",
             '    failpoint("consumer.taken")\n',
-            '    failpoint("consumer.taken")\n'
-            "    await max(taken, key=tag_of).ack(multiple=True)\n",
+            '    failpoint("consumer.taken")\n    await max(taken, key=tag_of).settle_up_to()\n',
         ),
         games.killed_at_work,
         "lost: ",

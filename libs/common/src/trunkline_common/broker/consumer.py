@@ -14,9 +14,12 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from aio_pika.abc import AbstractConnection, AbstractIncomingMessage, AbstractQueue
+import aiormq
+from aio_pika.abc import AbstractConnection
+from aiormq.abc import DeliveredMessage
 from prometheus_client import Counter
 
+from trunkline_common.broker.arrivals import Arrival, Arrived
 from trunkline_common.broker.batches import Batches, DatabaseAway, Delivery, Handlers
 from trunkline_common.broker.confirms import NotTaken
 from trunkline_common.broker.connect import (
@@ -68,7 +71,7 @@ class Consumer:
         self._name = name
         self._stop = stop
         self._bell = Flag()
-        self._buffer: deque[AbstractIncomingMessage] = deque()
+        self._buffer: deque[Arrival] = deque()
         self._gone: str | None = None
 
     async def run(self, url: str) -> None:
@@ -102,18 +105,17 @@ class Consumer:
             )
             tag = f"{self._queue.name}:{new_event_id()}"  # fresh: brokers mix up used ones
             async with broker_call():
-                queue = await channel.get_queue(self._queue.name, ensure=False)
-                await queue.consume(self._heard, consumer_tag=tag)
+                await beneath.basic_consume(self._queue.name, self._heard, consumer_tag=tag)
             log.info("consumer.started", extra={"queue": self._queue.name})
             await self._consume()
-            await self._drain(queue, tag)
+            await self._drain(beneath, tag)
 
     def _leave(self, why: str) -> None:
         self._gone = why
         self._bell.ring()
 
-    async def _heard(self, message: AbstractIncomingMessage) -> None:
-        self._buffer.append(message)
+    async def _heard(self, message: DeliveredMessage) -> None:
+        self._buffer.append(Arrival(message))
         self._bell.ring()
 
     async def _consume(self) -> None:
@@ -135,10 +137,10 @@ class Consumer:
             if time.monotonic() - heard >= RENEW_SECONDS and not self._buffer:
                 return
 
-    async def _drain(self, queue: AbstractQueue, tag: str) -> None:
+    async def _drain(self, beneath: aiormq.abc.AbstractChannel, tag: str) -> None:
         """Take nothing new, and finish what is here: giving it back would count as a failure."""
         async with broker_call():
-            await queue.cancel(tag)
+            await beneath.basic_cancel(tag)
         deadline = time.monotonic() + DRAIN_SECONDS
         while self._buffer and time.monotonic() < deadline and not self._gone:
             await self._work()
@@ -156,11 +158,11 @@ class Consumer:
         # INVARIANT: acknowledged last. Batches are taken in order of delivery, so the last tag
         # covers this batch and what is settled already, and nothing else.
         async with broker_call():
-            await max(taken, key=tag_of).ack(multiple=True)
+            await max(taken, key=tag_of).settle_up_to()
         failpoint("consumer.acknowledged")
         self._count(fates)
 
-    def _decoded(self, message: AbstractIncomingMessage) -> Delivery:
+    def _decoded(self, message: Arrived) -> Delivery:
         if was_redelivered(message):
             REDELIVERED.labels(self._queue.name).inc()
         try:

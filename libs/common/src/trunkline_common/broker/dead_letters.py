@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
+from trunkline_common.broker.arrivals import Arrived
 from trunkline_common.broker.connect import (
     broker_call,
     open_channel,
@@ -44,7 +45,7 @@ class Letter:
     body: str
 
 
-def read(message: AbstractIncomingMessage, queue: Queue) -> Letter:
+def read(message: Arrived, queue: Queue) -> Letter:
     """The letter in a message, as far as it can be read."""
     headers = headers_of(message)
     limited = "x-death" in headers and REASON not in headers
@@ -98,7 +99,7 @@ async def work(
     return done
 
 
-def _revived(message: AbstractIncomingMessage, queue: Queue) -> Outgoing:
+def _revived(message: Arrived, queue: Queue) -> Outgoing:
     """A copy for the work queue, as if it came for the first time; the inbox still knows it."""
     left = {ATTEMPT, REASON, DIED_IN}
     headers: dict[str, Any] = {

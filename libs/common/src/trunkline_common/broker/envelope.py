@@ -12,10 +12,10 @@ from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple, cast
 
 from aio_pika import DeliveryMode, Message
-from aio_pika.abc import AbstractIncomingMessage
 from pamqp.commands import Basic
 from pydantic import ValidationError
 
+from trunkline_common.broker.arrivals import Arrived
 from trunkline_common.contracts import EVENTS
 from trunkline_common.contracts.envelope import Envelope, Event
 from trunkline_common.outcomes import Refuse
@@ -107,27 +107,27 @@ def encode(wire: Wire, service: str) -> Outgoing:
     )
 
 
-def headers_of(message: AbstractIncomingMessage) -> Mapping[str, Any]:
+def headers_of(message: Arrived) -> Mapping[str, Any]:
     return message.headers or {}
 
 
-def attempt_of(message: AbstractIncomingMessage) -> int:
+def attempt_of(message: Arrived) -> int:
     """Which attempt this delivery is, from 1. Our own count: brokers disagree about theirs."""
     attempt = headers_of(message).get(ATTEMPT, 1)
     return attempt if isinstance(attempt, int) and attempt > 0 else 1
 
 
-def tag_of(message: AbstractIncomingMessage) -> int:
+def tag_of(message: Arrived) -> int:
     """What a delivery is acknowledged by, within its channel."""
     return message.delivery_tag or 0
 
 
-def was_redelivered(message: AbstractIncomingMessage) -> bool:
+def was_redelivered(message: Arrived) -> bool:
     """Whether the broker has handed it out before."""
     return bool(message.redelivered)
 
 
-def decode(message: AbstractIncomingMessage) -> Envelope[Event]:
+def decode(message: Arrived) -> Envelope[Event]:
     """The event of a delivery, or `Undecodable` with the reason."""
     headers = headers_of(message)
     if headers.get("ce-specversion") != "1.0":

@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from aio_pika import DeliveryMode, Message
-from aio_pika.abc import AbstractIncomingMessage
 
+from trunkline_common.broker.arrivals import Arrived
 from trunkline_common.broker.connect import open_connection
 from trunkline_common.broker.envelope import ATTEMPT, REASON, Outgoing, attempt_of, headers_of
 from trunkline_common.broker.publisher import open_publisher
@@ -20,7 +20,7 @@ DIED_IN: Final = "x-died-in"
 _REASON_LENGTH: Final = 500
 
 
-def parked(message: AbstractIncomingMessage, queue: Queue, settlement: RetryIn | Dead) -> Outgoing:
+def parked(message: Arrived, queue: Queue, settlement: RetryIn | Dead) -> Outgoing:
     """The copy that takes a delivery's place elsewhere; attributes and body are the same."""
     headers: dict[str, Any] = {
         name: value
@@ -39,7 +39,7 @@ def parked(message: AbstractIncomingMessage, queue: Queue, settlement: RetryIn |
     return Outgoing(exchange, key, copied(message, headers), queue.name)
 
 
-def copied(message: AbstractIncomingMessage, headers: dict[str, Any]) -> Message:
+def copied(message: Arrived, headers: dict[str, Any]) -> Message:
     """The copy itself. No expiration and no user id: those were the original's own."""
     return Message(
         message.body,

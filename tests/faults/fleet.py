@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -58,6 +58,10 @@ class Fleet:
     """Whoever ends is begun again, whatever ended it, until the fleet is stopped."""
 
     stack: Stack
+    replicas: tuple[Replica, ...] = REPLICAS
+    times: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: TIMES)
+    linked: bool = True  # each process reaches its servers over links that can be cut
+    words: Mapping[str, str] = field(default_factory=dict)  # for the environment of the nurseries
     laboratory: Laboratory = field(init=False)
     _crew: dict[str, Crewman] = field(default_factory=dict)
     _nurseries: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
@@ -70,6 +74,10 @@ class Fleet:
     def links(self, name: str) -> dict[str, Link]:
         """The links of a process, `database` and `broker`."""
         return self._crew[name].links
+
+    def pid(self, name: str) -> int:
+        """Whose turn it is: the process that was begun last under this name."""
+        return self._crew[name].pid
 
     def signal(self, name: str, number: signal.Signals) -> int:
         """Send a process a signal; whose pid it was. One that ends is begun again."""
@@ -84,7 +92,7 @@ class Fleet:
         self.signal(name, signal.SIGTERM)
         begun = wait_until(lambda: self._crew[name].begun > before, within=_DRAIN_SECONDS)
         assert begun, f"{name} did not leave within {_DRAIN_SECONDS:g} s"
-        ready = partial(self._is_ready, name)
+        ready = partial(self.is_ready, name)
         assert wait_until(ready, within=_READY_SECONDS), f"{name} is not ready"
 
     def begun(self) -> dict[str, int]:
@@ -95,10 +103,11 @@ class Fleet:
     def run(self) -> Iterator[None]:
         """Begin everybody, and keep them going until the block ends."""
         layout = self.stack.layout
-        missing = [one.name for one in REPLICAS if one.name not in layout.ports]
+        missing = [one.name for one in self.replicas if one.name not in layout.ports]
         layout.ports.update(zip(missing, free_ports(len(missing)), strict=True))
-        for replica in REPLICAS:
-            self._crew[replica.name] = Crewman(replica, self._linked())
+        for replica in self.replicas:
+            links = self._linked() if self.linked else {}
+            self._crew[replica.name] = Crewman(replica, links)
         with contextlib.ExitStack() as nurseries:
             nurseries.callback(self._cut_links)  # once whoever used them is gone
             for service in SERVICES:
@@ -114,11 +123,12 @@ class Fleet:
 
     def await_ready(self) -> None:
         """Wait until every process says that it is ready."""
-        for replica in REPLICAS:
-            ready = partial(self._is_ready, replica.name)
+        for replica in self.replicas:
+            ready = partial(self.is_ready, replica.name)
             assert wait_until(ready, within=_READY_SECONDS), f"{replica.name} is not ready"
 
-    def _is_ready(self, name: str) -> bool:
+    def is_ready(self, name: str) -> bool:
+        """Whether the process of this name says that it is ready."""
         try:
             web = Web(self.stack.layout.url(name), seconds=3)
             return web.ask("GET", "/health/ready").status == 200
@@ -146,6 +156,7 @@ class Fleet:
         environment = {
             **clean_environment(VARIABLE),
             VARIABLE: str(self.laboratory.orders(service)),
+            **self.words,
         }
         with subprocess.Popen(
             [sys.executable, "-m", "tests.faults.nursery", service],
@@ -183,20 +194,21 @@ class Fleet:
         prefix = service.upper()
         told = layout.environment(one.replica)
         told.pop("TRUNKLINE_SPANS_DIR")
+        database, broker = (one.links.get(what) for what in ("database", "broker"))
         return {
             **told,
             VARIABLE: str(self.laboratory.orders(service)),
-            f"{prefix}_DATABASE_URL": _through(
-                layout.database_url(app_role(service)), one.links["database"]
-            ),
-            f"{prefix}_BROKER_URL": _through(layout.broker_url, one.links["broker"]),
+            f"{prefix}_DATABASE_URL": _through(layout.database_url(app_role(service)), database),
+            f"{prefix}_BROKER_URL": _through(layout.broker_url, broker),
             **({"API_OUTBOUND_URL": layout.url("outbound")} if service == "api" else {}),
-            **TIMES[service],
+            **self.times.get(service, {}),
         }
 
 
-def _through(url: str, link: Link) -> str:
-    """The same server, reached over a link."""
+def _through(url: str, link: Link | None) -> str:
+    """The same server, reached over a link if there is one."""
+    if link is None:
+        return url
     parts = urlsplit(url)
     account = parts.netloc.rpartition("@")[0]
     return urlunsplit(parts._replace(netloc=f"{account}@{LOOPBACK}:{link.port}"))

@@ -51,9 +51,11 @@ class Evidence:
         return self.found[what][0]
 
 
-def gather(records: Records, campaigns: Sequence[Campaign]) -> list[Evidence]:
-    """Ask once for all of them."""
-    lines = records.witness()
+def gather(
+    records: Records, campaigns: Sequence[Campaign], lines: Sequence[Row] | None = None
+) -> list[Evidence]:
+    """Ask once for all of them; `lines` are those of the provider's log that may be about them."""
+    lines = records.witness() if lines is None else lines
     evidence = []
     for campaign in campaigns:
         rows = records.many(sql.format(run=campaign.run_id) for sql in _QUERIES.values())

@@ -39,6 +39,7 @@ class Strike:
     nth: int
     seconds: float
     at: str | None = None
+    pid: int = 0  # of whom was struck
     reached: threading.Event = field(default_factory=threading.Event)
 
     def __str__(self) -> str:
@@ -138,6 +139,7 @@ class Laboratory:
         return strike
 
     async def _carry_out(self, strike: Strike, pid: int, who: str) -> None:
+        strike.pid = pid
         strike.reached.set()
         action = strike.cell.action
         if action == "stop":

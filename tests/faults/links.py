@@ -57,9 +57,14 @@ class Link:
         self._delay = delay
         self._flows.set()
 
+    def _destination(self) -> tuple[str, int]:
+        """Where the next connection is carried to."""
+        return self._target
+
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with self._noted(writer), contextlib.suppress(OSError):
-            there, back = await asyncio.open_connection(*self._target, local_addr=self._source)
+            host, port = self._destination()
+            there, back = await asyncio.open_connection(host, port, local_addr=self._source)
             with self._noted(back):
                 if self._server is None:
                     return  # cut while it was being opened

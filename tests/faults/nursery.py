@@ -15,17 +15,24 @@ import os
 import runpy
 import signal
 import sys
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
+from trunkline_common.broker.hints import Hints
+from trunkline_common.db.wake import Waker
+
 PLANT: Final = "FAULTS_PLANT"
+DEAF: Final = "FAULTS_DEAF"  # no hint is given or heard: everything is found by looking
 
 
 def main(service: str) -> None:
     """Serve until the input ends."""
     importlib.import_module(f"trunkline_{service}.app")
     _break(service, os.environ.pop(PLANT, ""))
+    if os.environ.pop(DEAF, ""):
+        _deafen()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them: no zombies
     gc.freeze()
     pids = []
@@ -36,9 +43,18 @@ def main(service: str) -> None:
         pids.append(pid)
         sys.stdout.write(f"{pid}\n")
         sys.stdout.flush()
-    for pid in pids:
+    for pid in filter(_is_child, pids):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
+
+
+def _is_child(pid: int) -> bool:
+    """After thousands of ends a number may be another's: ours is only whom we have begun."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return False
+    return fields[1] == str(os.getpid())
 
 
 def _break(service: str, name: str) -> None:
@@ -53,6 +69,21 @@ def _break(service: str, name: str) -> None:
     for swap in swaps:
         if swap.module.__name__.startswith((f"trunkline_{service}.", "trunkline_common.")):
             swap.apply(pytest.MonkeyPatch())
+
+
+def _deafen() -> None:
+    """Lose every hint, between processes and within one, by NOTIFY and over the broker."""
+
+    def lost(waker: Waker, channel: str) -> None:
+        return None
+
+    async def not_said(hints: Hints, link: object, text: str) -> bool:
+        return False
+
+    swaps = pytest.MonkeyPatch()
+    swaps.setattr(Waker, "_ring", lost)
+    swaps.setattr(Waker, "wake", lost)
+    swaps.setattr(Hints, "publish", not_said)
 
 
 def _become(service: str, order: dict[str, Any]) -> None:

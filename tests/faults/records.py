@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Mapping
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
@@ -81,7 +81,7 @@ class Records:
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
         parts = urlsplit(stack.layout.servers.postgres_url)
-        self._url = urlunsplit(parts._replace(path="/" + stack.layout.database))
+        self.url = urlunsplit(parts._replace(path="/" + stack.layout.database))
 
     def make_durable(self) -> None:
         """Commits wait for their log, as in earnest: throwaway servers do not."""
@@ -96,7 +96,7 @@ class Records:
         return _run(self._rows([(sql, ()) for sql in queries]))
 
     async def _rows(self, queries: list[tuple[str, tuple[object, ...]]]) -> list[list[Row]]:
-        connection = await asyncpg.connect(self._url, timeout=_SECONDS)
+        connection = await asyncpg.connect(self.url, timeout=_SECONDS)
         try:
             return [
                 [dict(row) for row in await connection.fetch(sql, *arguments, timeout=_SECONDS)]
@@ -119,9 +119,8 @@ class Records:
         """Every line of the provider's log."""
         return list(read_witness(self._stack))
 
-    def left_over(self) -> dict[str, int]:
+    def left_over(self, asked: Mapping[str, str] = LEFT_OVER | UNHEARD) -> dict[str, int]:
         """What is still under way, by its name."""
-        asked = LEFT_OVER | UNHEARD
         counts = {
             name: int(next(iter(rows[0].values())))
             for name, rows in zip(asked, self.many(asked.values()), strict=True)

@@ -52,6 +52,7 @@ _REPLIES_DUE: Final = (
     "SELECT message_id FROM messages WHERE lane = 0 AND state IN ('queued', 'waiting')"
     " AND due_at <= clock_timestamp() AND address NOT IN (SELECT address FROM open_sends)"
 )
+_RETRIES_DUE: Final = _REPLIES_DUE.replace("lane = 0", "lane = 1 AND number > 0")
 
 
 @dataclass(eq=False)
@@ -77,6 +78,7 @@ class Game:
     written: list[Recorded] = field(default_factory=list)
     granted: list[Message] = field(default_factory=list)  # in this step
     overtaken: list[str] = field(default_factory=list)  # replies that a broadcast went before
+    outrun: list[str] = field(default_factory=list)  # retries that a first pass went before
     cancelled: set[str] = field(default_factory=set)
     suppressed: set[str] = field(default_factory=set)
     seqs: dict[str, int] = field(default_factory=dict)
@@ -139,6 +141,7 @@ class Game:
             due = await due_channels(session)
         for channel in due:
             replies = {row[0] for row in await self.scene.rows(_REPLIES_DUE)}
+            retries = {row[0] for row in await self.scene.rows(_RETRIES_DUE)}
             terms = Terms(owner=f"w{one % 2}", lease=30.0, deadline=10.0)
             work = commit_intents(
                 self.database, channel, wanted=two % 3 + 1, terms=terms, draft=Draft()
@@ -149,6 +152,9 @@ class Game:
             if any(message.run_id for message in granted):
                 left = {row[0] for row in await self.scene.rows(_REPLIES_DUE)}
                 self.overtaken += sorted(replies & left)
+            if any(message.run_id and message.number == 1 for message in granted):
+                left = {row[0] for row in await self.scene.rows(_RETRIES_DUE)}
+                self.outrun += sorted(retries & left)
 
     async def answer(self, one: int, two: int) -> None:
         if self.flights:

@@ -63,6 +63,7 @@ async def look(game: Game) -> None:
         if message.run_id and message.address in game.suppressed:
             broken.append(f"opt-out: {message.message_id} was granted to who had opted out")
     broken += [f"lanes: a broadcast went before {reply}" for reply in game.overtaken]
+    broken += [f"lanes: a first pass went before {retry}" for retry in game.outrun]
     game.granted.clear()
     assert not broken, "\n".join(broken)
 

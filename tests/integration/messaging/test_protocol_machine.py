@@ -20,7 +20,7 @@ from sqlalchemy.exc import IntegrityError
 from tests.integration.messaging.game import MOVES, WORDS, Game
 from tests.integration.messaging.oracles import look, look_at_rest
 from tests.integration.outbound.dice import DICE, LONG
-from tests.integration.outbound.planting import Plant, one
+from tests.integration.outbound.planting import Plant, Swap, one
 
 from trunkline_common.db import Database
 from trunkline_messaging import consumer, horizons, intents
@@ -148,9 +148,24 @@ PLANTS: Final = (
     ),
     Plant(
         "replies wait their turn among broadcasts",
-        one(sends, "_PICK", "ORDER BY lane, due_at", "ORDER BY due_at"),
+        (
+            Swap(sends, "_PICK", "AND lane = 0\n", "AND false\n"),
+            Swap(sends, "_PICK", "AND lane = 1 AND number = 0\n", "AND number = 0\n"),
+        ),
         r"lanes: a broadcast went before",
         [("hand over", 1, 0), ("reply", 0, 1), ("intend", 0, 0)],
+    ),
+    Plant(
+        "retries wait their turn among first passes",
+        (
+            Swap(sends, "_PICK", "AND lane = 1 AND number > 0\n", "AND false\n"),
+            Swap(sends, "_PICK", "AND lane = 1 AND number = 0\n", "AND lane = 1\n"),
+        ),
+        r"lanes: a first pass went before",
+        [
+            *(("hand over", 1, 0), ("intend", 0, 0), ("hand over", 2, 1), ("answer", 0, 4)),
+            *(("write", 0, 0), ("pass time", 0, 0), ("intend", 0, 0)),
+        ],
     ),
 )
 

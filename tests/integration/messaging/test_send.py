@@ -164,6 +164,19 @@ async def test_urgent_messages_overtake_a_broadcast(scene: Scene) -> None:
     assert (await scene.accepted())[0]["form"]["text"]["body"] == "urgent"
 
 
+async def test_a_retry_goes_before_first_passes_that_were_due_before_it(scene: Scene) -> None:
+    await scene.run_messages(12)
+    await scene.change(
+        "UPDATE messages SET state = 'waiting', number = 1, due_at = clock_timestamp()"
+        " WHERE seq = 12"
+    )
+    await scene.request("+12025559999", "urgent")
+    async with sending(scene, concurrency=1):
+        await eventually(lambda: _all(scene, "accepted", 13), within=20)
+    first, second, *_ = [line["form"]["text"]["body"] for line in await scene.accepted()]
+    assert (first, second) == ("urgent", "hello 12")
+
+
 async def test_what_a_lost_sender_was_sending_is_in_doubt_and_the_rest_goes_on(
     scene: Scene,
 ) -> None:

@@ -11,19 +11,33 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from trunkline_messaging.store.channels import Channel
 from trunkline_messaging.store.messages import Message
 
-# The gate of the business's suppressions comes first (see `store.suppressions`): whatever the
-# intent reads after this statement it reads behind the gate.
-_PICK = text(
-    """
-SELECT message_id, attempt_id, business_id, channel_id, run_id, seq, contact_id, address, body,
-       state, delivery, number, provider_message_id, correlation_id, causation_id, traceparent
-  FROM messages
- WHERE channel_id = :channel_id AND state IN ('queued', 'waiting')
-   AND due_at <= clock_timestamp()
-   AND (SELECT count(pg_advisory_xact_lock_shared(hashtextextended(:business_id, 19))) = 1)
- ORDER BY lane, due_at LIMIT :wanted
-   FOR NO KEY UPDATE SKIP LOCKED
+# Replies first, then what was tried before, then first passes: three ranges of two indexes, each
+# read as far as is wanted. The gate of the business's suppressions comes before all of them (see
+# `store.suppressions`): whatever the intent reads after this statement it reads behind the gate.
+_TURN = """
+    SELECT message_id, attempt_id, business_id, channel_id, run_id, seq, contact_id, address, body,
+           state, delivery, number, provider_message_id, correlation_id, causation_id, traceparent
+      FROM messages
+     WHERE channel_id = :channel_id AND state IN ('queued', 'waiting')
+       AND due_at <= clock_timestamp() AND (SELECT is_held FROM gate)
+       AND {whose}
+     ORDER BY due_at LIMIT :wanted - {taken}
+       FOR NO KEY UPDATE SKIP LOCKED
 """
+_REPLIES = _TURN.format(whose="lane = 0", taken="0")
+_AGAIN = _TURN.format(whose="lane = 1 AND number > 0", taken="(SELECT count(*) FROM replies)")
+_FIRST = _TURN.format(
+    whose="lane = 1 AND number = 0",
+    taken="(SELECT count(*) FROM replies) - (SELECT count(*) FROM again)",
+)
+_PICK = text(
+    f"""
+WITH gate AS MATERIALIZED (
+    SELECT count(pg_advisory_xact_lock_shared(hashtextextended(:business_id, 19))) = 1 AS is_held
+), replies AS MATERIALIZED ({_REPLIES}), again AS MATERIALIZED ({_AGAIN}),
+first AS MATERIALIZED ({_FIRST})
+SELECT * FROM replies UNION ALL SELECT * FROM again UNION ALL SELECT * FROM first
+"""  # noqa: S608 - of our own pieces
 )
 _OPEN = text(
     """
@@ -86,7 +100,7 @@ class Settled:
 
 
 async def pick(session: AsyncSession, channel: Channel, wanted: int) -> list[Message]:
-    """Lock due messages of a channel that nobody else is looking at, the high lane first."""
+    """Lock due messages that nobody else is looking at: replies first, then retries."""
     parameters = {
         "channel_id": channel.channel_id,
         "business_id": channel.business_id,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from tests.faults.long.yard import Yard
@@ -14,6 +14,7 @@ from trunkline_dev.stack import Stack
 
 PACE: Final = 500.0
 IN_THE_AIR: Final = 4_000
+_IMPORT_SECONDS: Final = 120.0
 _FIRST: Final = 23_200_000  # after Berlin's prefix
 _CALLS: Final = {"ring_timeout": 5, "time_limit": 10, "record": False}
 
@@ -50,6 +51,7 @@ class Crowd:
         else:
             customer.add_whatsapp(per_second=pace, concurrent=in_the_air)
         audience = numbers(count, first)
+        customer.api = replace(customer.api, seconds=_IMPORT_SECONDS)
         imported = customer.import_numbers(audience)
         return cls(customer, kind, tuple(audience), imported["id"])
 

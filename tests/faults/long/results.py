@@ -46,6 +46,7 @@ class Result:
         """A round is over: keep it, if it held; what did not hold is played again."""
         seconds = {name: value for name, value in figures.items() if not isinstance(value, list)}
         sys.stdout.write(f"  round {len(self.rounds) + 1}: {seconds}\n")
+        sys.stdout.writelines(f"    {problem}\n" for problem in problems)
         sys.stdout.flush()
         self.problems += problems
         if not problems:

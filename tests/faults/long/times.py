@@ -23,8 +23,8 @@ _FIFTH: Final = {
         "CALL_POLL_SECONDS": "12",
         "SWEEP_SECONDS": "1",
         "IN_DOUBT_HORIZON_SECONDS": "120",
-        "CALL_MARGIN_SECONDS": "60",
-        "MESSAGE_HORIZON_SECONDS": "10",
+        "CALL_MARGIN_SECONDS": "180",
+        "MESSAGE_HORIZON_SECONDS": "30",
         "MESSAGE_UNHEARD_SECONDS": "240",
     },
     "messaging": {
@@ -32,7 +32,7 @@ _FIFTH: Final = {
         "SEND_DEADLINE": "2",
         "ANSWER_TIMEOUT": "2",
         "SWEEP_EVERY": "1",
-        "IN_DOUBT_HORIZON": "8",
+        "IN_DOUBT_HORIZON": "20",
     },
     "recordings": {
         "LEASE": f"{LEASE:g}",
@@ -60,7 +60,12 @@ def _named(times: Times) -> Times:
 FIFTH: Final = _named(
     {service: {**_SHARED, **own, **_SIZES.get(service, {})} for service, own in _FIFTH.items()}
 )
-UNSCALED: Final = _named(_SIZES)
+# What is not about recovery, and lasts a day: how long a message may be without its last word.
+_DAYS: Final = {
+    "outbound": {"MESSAGE_HORIZON_SECONDS": "30", "MESSAGE_UNHEARD_SECONDS": "240"},
+    "messaging": {"IN_DOUBT_HORIZON": "60"},
+}
+UNSCALED: Final = _named({name: {**own, **_DAYS[name]} for name, own in _SIZES.items()})
 SANDBOX: Final = {
     "SANDBOX_BODY_TIMEOUT": "1.5",
     "SANDBOX_MIX": "answered=30,machine=5,busy=30,no-answer=25,failed=10",

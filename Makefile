@@ -38,8 +38,8 @@ $(STAMP): $(VENV)/bin/uv requirements/dev.txt $(MEMBERS:%=%/pyproject.toml)
 	@$(UV) pip install --quiet --python $(RUN) --offline --no-deps --no-build-isolation $(MEMBERS:%=-e %)
 	@touch $@
 
-demo: $(STAMP) ## A campaign from end to end, on private servers (CHANNEL=whatsapp for messages)
-	@$(RUN) -m trunkline_dev demo $(if $(CHANNEL),--channel $(CHANNEL))
+demo: $(STAMP) ## A campaign from end to end, on private servers (CHANNEL=whatsapp for messages; STORY=controls: pause, add, cancel, run again)
+	@$(RUN) -m trunkline_dev demo $(if $(CHANNEL),--channel $(CHANNEL)) $(if $(STORY),--story $(STORY))
 
 # Another name than `dev` is another stack, with servers and data of its own.
 NAMED = $(if $(INSTANCE),--instance $(INSTANCE))

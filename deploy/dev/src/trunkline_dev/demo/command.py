@@ -6,7 +6,7 @@ import argparse
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from pydantic import ValidationError
@@ -15,11 +15,11 @@ from rich.console import Console
 from trunkline_dev.checkout import checkout_root
 from trunkline_dev.contacts import ROWS, shortened
 from trunkline_dev.customer import Customer, Kind
-from trunkline_dev.demo import summary
+from trunkline_dev.demo import controls, summary
 from trunkline_dev.demo.choices import SHORT_ROWS, DemoSettings
 from trunkline_dev.demo.evidence import Evidence, Told, gather
 from trunkline_dev.demo.traces import Span, read_spans
-from trunkline_dev.demo.verdicts import judge, traced
+from trunkline_dev.demo.verdicts import Verdict, judge, traced
 from trunkline_dev.demo.watching import TooSlow, settle, watch
 from trunkline_dev.refusals import CannotGoOn
 from trunkline_dev.servers.command import given_by
@@ -42,6 +42,12 @@ _ENVIRONMENT: Final = {"outbound": {"OUTBOUND_MESSAGE_HORIZON_SECONDS": "15"}}
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What may follow `demo`."""
     parser.add_argument("--channel", choices=("voice", "whatsapp"), default="voice")
+    parser.add_argument(
+        "--story",
+        choices=("campaign", "controls"),
+        default="campaign",
+        help="controls: draft, forecast, pause, additions, cancel and a second run, by voice",
+    )
     parser.add_argument("--rows", type=int, help="how many of the 1,000 contacts [DEMO_ROWS]")
     parser.add_argument("--short", action="store_true", help=f"the same as --rows {SHORT_ROWS}")
     parser.add_argument("--keep", action="store_true", help="leave everything running [KEEP]")
@@ -69,7 +75,8 @@ def run(args: argparse.Namespace) -> int:
             with rows_on(console) as shown:
                 stack.shown_on(shown)
                 stack.start()
-            return Demo(stack, console, args.channel, rows, keep=keep).run(deadline)
+            demo = Demo(stack, console, args.channel, rows, keep=keep)
+            return demo.run(deadline) if args.story == "campaign" else demo.control()
         except (StackFailed, TooSlow, Refused) as failure:
             print(failure, file=sys.stderr)
             return 1
@@ -108,6 +115,11 @@ class Demo:
         evidence = gather(customer, self._kind, imported, run_id)
         return self._conclude(evidence)
 
+    def control(self) -> int:
+        """The story of a manager; the exit code."""
+        customer = Customer.join(self._stack, "Lindenhof Opticians")
+        return self._verdict(controls.play(customer, self._say))
+
     def _conclude(self, evidence: Evidence) -> int:
         verdicts = judge(evidence)
         job = _followed(evidence)
@@ -117,8 +129,12 @@ class Demo:
             self._say("one job's way", summary.trace_lines(evidence, job, spans))
         self._say("servers", summary.server_lines(self._stack.layout.servers))
         self._say("where to look", summary.address_lines(self._stack.layout, kept=self._keep))
-        self._say("does it add up?", summary.verdict_lines(verdicts))
         self._say("speed", summary.speed_lines(evidence))
+        self._say("does it add up?", [])
+        return self._verdict(verdicts)
+
+    def _verdict(self, verdicts: Sequence[Verdict]) -> int:
+        self._print(summary.verdict_lines(verdicts))
         failed = [verdict for verdict in verdicts if not verdict.holds]
         closing = (
             f"it does NOT add up: {len(failed)} of {len(verdicts)}" if failed else "it adds up"

@@ -21,6 +21,7 @@ _WAITING: Final = (
 _NEXT_NUMBER: Final = (
     "SELECT address FROM jobs WHERE run_id = :r AND state = 'queued' ORDER BY seq LIMIT 1"
 )
+_NOWHERE: Final = "UPDATE jobs SET zone = 'Nowhere/Never' WHERE run_id = :r RETURNING 1"
 
 Act = Coroutine[Any, Any, None]
 Move = Callable[[Game, int, int], Act]
@@ -153,6 +154,13 @@ async def _stands(game: Game, task: asyncio.Task[None], waiting: int) -> None:
         await eventually(so)
 
 
+async def lose_zones(game: Game, one: int, _two: int) -> None:
+    """Where a run's contacts are nobody can tell any more, and its window may be closed there."""
+    _, run_id = game.run_for("pause", one)
+    await game.scene_of(run_id).rows(_NOWHERE, r=run_id)
+    await game.shut(one, 0)
+
+
 def _control(control: str) -> Move:
     return lambda game, one, two: game.ask(control, one, two)
 
@@ -198,6 +206,11 @@ MOVES: Final[dict[str, tuple[int, Can, Move]]] = {
     "hang up": (1, _is_alive, _control("hang up")),
     "edit": (1, _is_there("running"), Game.edit),
     "shut": (1, lambda game: game.watch.seen.get("running") and not game.watch.shut, Game.shut),
+    "lose zones": (
+        1,
+        lambda game: game.watch.seen.get("running") and not game.watch.shut,
+        lose_zones,
+    ),
     "open": (2, lambda game: game.watch.shut, Game.edit),
     "opt out": (1, _is_there("work"), Game.opt_out),
     "ask for another": (1, lambda _: True, Game.ask_for_another),

@@ -180,6 +180,37 @@ PLANTS: Final = (
         ],
     ),
     Plant(
+        "a window is open where nobody knows the contact's zone",
+        one(
+            admission,
+            "_in_window",
+            'return NotBefore(now + ZONE_UNKNOWN, "zone_unknown")',
+            "return SendNow()",
+        ),
+        r"window: that of .* is closed",
+        [BEGIN, ("lose zones", 0, 0), ("claim", 0, 0), ("intend", 0, 2)],
+    ),
+    Plant(
+        "a call leaves without a word of it in the tables",
+        (
+            Swap(
+                intents,
+                "_write",
+                "    await jobs.mark_sending(session, claim, ids, state=state)\n"
+                "    await intents.insert_attempts(session, frame, granted)\n",
+                "",
+            ),
+            Swap(
+                attempts,
+                "open_sends",
+                "{row[0] for row in await fetch(session, _OPEN_SENDS, parameters)}",
+                "{a.attempt_id for a in new}",
+            ),
+        ),
+        r"I1 .* was sent and is not written down",
+        [BEGIN, ("work", 0, 0)],
+    ),
+    Plant(
         "a slot stays when it is freed",
         one(
             limits,

@@ -20,7 +20,7 @@ LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-annotate --no-header --no-emit-package trunkline-common
 
 .PHONY: help install lock demo up down test check lint types unit architecture contracts models \
-	integration e2e faults bench plots migrate topology schemas dead-letters clean
+	integration e2e faults soak bench plots migrate topology schemas dead-letters clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z0-9 -]+:.*## /{printf "  make %s\n      %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -60,7 +60,11 @@ lint types unit architecture contracts models integration e2e: $(STAMP) ## One s
 	@$(RUN) -m trunkline_dev test $@
 
 faults: $(STAMP) ## Strike real processes at every failpoint and in storms (LONG=1; SEED=7, ONLY=outbound.intents, storm, parts or with LONG=1 kills .., STORMS=5, WAVES=4, PLANT=..)
-	@FAULTS_LONG=$(LONG) FAULTS_SEED=$(SEED) FAULTS_ONLY=$(ONLY) FAULTS_STORMS=$(STORMS) FAULTS_WAVES=$(WAVES) FAULTS_PLANT="$(PLANT)" $(RUN) -m tests.faults
+	@FAULTS_LONG=$(LONG) FAULTS_SEED=$(SEED) FAULTS_ONLY=$(ONLY) FAULTS_STORMS=$(STORMS) FAULTS_STORM=$(STORM) FAULTS_WAVES=$(WAVES) FAULTS_PLANT="$(PLANT)" $(RUN) -m tests.faults
+
+MINUTES ?= 5
+soak: $(STAMP) ## Everything at a low rate, for MINUTES=5: memory, connections, tables and queues into docs/reliability/soak.json
+	@$(RUN) -m tests.faults.soak --minutes $(MINUTES)
 
 # What others are measured with lives apart: nothing of ours depends on it.
 PEERS := .local/peers/.installed
@@ -83,10 +87,11 @@ bench: $(STAMP) $(if $(filter peers,$(WHAT)),$(PEERS)) ## How fast dispatch is, 
 		$(RUN) -m tests.benchmarks.$(WHAT) $(BENCH_$(WHAT)); \
 		status=$$?; $(RUN) -m trunkline_dev servers stop --instance bench; exit $$status
 
-plots: $(STAMP) ## Draw docs/benchmarks/*.png from their JSON
+plots: $(STAMP) ## Draw the pictures in docs/benchmarks and docs/reliability from their JSON
 	@$(UV) pip install --quiet --python $(RUN) --require-hashes -r requirements/benchmarks.txt
 	@$(RUN) -m tests.benchmarks.plots
 	@$(RUN) -m tests.benchmarks.plot_peers
+	@$(RUN) -m tests.faults.plot_soak
 
 migrate: $(STAMP) ## Bring the databases of the running stack up to date
 	@$(RUN) -m trunkline_dev migrate $(NAMED)

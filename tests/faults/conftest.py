@@ -13,7 +13,7 @@ from tests.faults.storm import STORMS
 @pytest.fixture(scope="session")
 def theatre() -> Iterator[Theatre]:
     """Every process of every service, under the laboratory's eyes."""
-    with Theatre.open(SETTINGS.instance) as opened:
+    with Theatre.open(SETTINGS.instance, plant=SETTINGS.plant) as opened:
         yield opened
 
 

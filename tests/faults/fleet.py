@@ -15,6 +15,7 @@ from functools import partial
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
+from tests.faults.clocks import clock, preloaded
 from tests.faults.laboratory import Laboratory, service_of
 from tests.faults.links import Link
 from tests.faults.times import TIMES
@@ -66,6 +67,7 @@ class Fleet:
     _crew: dict[str, Crewman] = field(default_factory=dict)
     _nurseries: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
     _stopped: threading.Event = field(default_factory=threading.Event)
+    plants: dict[str, str] = field(default_factory=dict)  # by service: the rule it is without
 
     def name_of(self, pid: int) -> str:
         """Which process this is."""
@@ -94,6 +96,28 @@ class Fleet:
         assert begun, f"{name} did not leave within {_DRAIN_SECONDS:g} s"
         ready = partial(self.is_ready, name)
         assert wait_until(ready, within=_READY_SECONDS), f"{name} is not ready"
+
+    def plant(self, service: str, rule: str) -> None:
+        """From now on this service's processes are without a rule; with all of them: `""`."""
+        self.plants[service] = rule
+        names = [one.name for one in self.replicas if one.service == service]
+        before = self.begun()
+        for name in names:
+            self.signal(name, signal.SIGKILL)
+        again = wait_until(
+            lambda: all(self._crew[name].begun > before[name] for name in names),
+            within=_DRAIN_SECONDS,
+        )
+        assert again, f"{service} did not begin again"
+        self.await_ready()
+
+    def pids(self) -> dict[str, int]:
+        """Which process everybody is."""
+        return {name: one.pid for name, one in self._crew.items()}
+
+    def connections(self, what: str) -> dict[str, int]:
+        """How many connections everybody has to the `database`, or the `broker`."""
+        return {name: one.links[what].connections for name, one in self._crew.items()}
 
     def begun(self) -> dict[str, int]:
         """How often each process was begun."""
@@ -155,6 +179,7 @@ class Fleet:
     def _nursery(self, service: str) -> Iterator[subprocess.Popen[str]]:
         environment = {
             **clean_environment(VARIABLE),
+            **preloaded(self.stack.folder),
             VARIABLE: str(self.laboratory.orders(service)),
             **self.words,
         }
@@ -180,6 +205,7 @@ class Fleet:
             "command": one.replica.command,
             "environment": self._environment(one),
             "log": str(self.stack.layout.log(one.replica.name)),
+            "plant": self.plants.get(one.replica.service, ""),
         }
         assert nursery.stdin is not None
         assert nursery.stdout is not None
@@ -197,6 +223,7 @@ class Fleet:
         database, broker = (one.links.get(what) for what in ("database", "broker"))
         return {
             **told,
+            **clock(self.stack.folder, one.replica.name),
             VARIABLE: str(self.laboratory.orders(service)),
             f"{prefix}_DATABASE_URL": _through(layout.database_url(app_role(service)), database),
             f"{prefix}_BROKER_URL": _through(layout.broker_url, broker),

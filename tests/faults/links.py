@@ -35,6 +35,11 @@ class Link:
         """Whether anybody is connected over it."""
         return bool(self._open)
 
+    @property
+    def connections(self) -> int:
+        """How many there are: each has two ends."""
+        return len(self._open) // 2
+
     async def open(self) -> None:
         """Let connections through from now on."""
         if self._server is None:

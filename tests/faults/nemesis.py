@@ -3,44 +3,17 @@
 from __future__ import annotations
 
 import os
-import random
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from threading import Event
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from tests.faults.clocks import LIBRARY, TRUE, WRONG, set_clock
 from tests.faults.fleet import REPLICAS
-from tests.faults.times import LEASE
+from tests.faults.scene import LONG, Nemesis, Scene
+from tests.faults.servers import SERVERS
 
-from trunkline_dev.stack.outage import broker_outage, database_outage, rabbitmqctl
-
-if TYPE_CHECKING:
-    from tests.faults.matrix import Theatre
-
-BRIEF: Final = (0.2, 1.0)  # seconds of what a process outlives without losing anything
-LONG: Final = (1.1 * LEASE, 1.5 * LEASE)  # of what costs it its leases
 SLOW: Final = 0.05  # seconds that each piece is late on a slow link
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """Where a nemesis works, and the dice it is drawn by."""
-
-    theatre: Theatre
-    dice: random.Random
-
-    def somebody(self, *, but: tuple[str, ...] = ()) -> str:
-        """One of the processes."""
-        return self.dice.choice([one.name for one in REPLICAS if one.name not in but])
-
-    def pause(self, between: tuple[float, float]) -> None:
-        """Let it last."""
-        Event().wait(self.dice.uniform(*between))
-
-
-Nemesis = Callable[[Scene], str]
 
 
 def kill(scene: Scene) -> str:
@@ -60,6 +33,15 @@ def freeze(scene: Scene) -> str:
     return name
 
 
+def freeze_worker(scene: Scene) -> str:
+    """The second worker stands still: the first goes on, and takes over what it held."""
+    pid = scene.theatre.fleet.signal("outbound-2", signal.SIGSTOP)
+    scene.pause(LONG)
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGCONT)
+    return "outbound-2"
+
+
 def leave(scene: Scene) -> str:
     """SIGTERM under load: it drains, and another comes."""
     name = scene.somebody()
@@ -72,47 +54,6 @@ def roll(scene: Scene) -> str:
     for replica in REPLICAS:
         scene.theatre.fleet.restart(replica.name)
     return "all"
-
-
-def lose_backends(scene: Scene) -> str:
-    """PostgreSQL ends some sessions of ours."""
-    sql = """
-    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-     WHERE application_name LIKE 'trunkline_%' AND datname = current_database()
-     ORDER BY random() LIMIT 5
-    """
-    return f"{len(scene.theatre.records.rows(sql))} sessions"
-
-
-def crash_database(scene: Scene) -> str:
-    """PostgreSQL stops at once, and recovers."""
-    with database_outage(scene.theatre.stack.folder):
-        scene.pause(BRIEF)
-    return "postgres"
-
-
-def crash_broker(scene: Scene) -> str:
-    """RabbitMQ's node is killed, and starts again."""
-    with broker_outage(scene.theatre.stack.folder, crash=True):
-        scene.pause(BRIEF)
-    return "rabbitmq"
-
-
-def alarm(scene: Scene) -> str:
-    """The broker is short of memory: it reads from nobody who publishes."""
-    folder = scene.theatre.stack.folder
-    rabbitmqctl(folder, "set_vm_memory_high_watermark", "absolute", "1MB")
-    try:
-        scene.pause(BRIEF)
-    finally:
-        rabbitmqctl(folder, "set_vm_memory_high_watermark", "0.6")
-    return "memory"
-
-
-def close_connections(scene: Scene) -> str:
-    """The broker closes every connection."""
-    rabbitmqctl(scene.theatre.stack.folder, "close_all_connections", "nemesis")
-    return "all connections"
 
 
 @contextmanager
@@ -152,20 +93,33 @@ def slow(scene: Scene) -> str:
     return f"{name} and its {what}"
 
 
+def skew(scene: Scene) -> str:
+    """One process is five minutes ahead, another five behind; the database is right."""
+    ahead = scene.somebody()
+    behind = scene.somebody(but=(ahead,))
+    try:
+        for name, wrong in zip((ahead, behind), WRONG, strict=True):
+            set_clock(scene.folder, name, wrong)
+        scene.pause(LONG)
+    finally:
+        for name in (ahead, behind):
+            set_clock(scene.folder, name, TRUE)
+    return f"{ahead} {WRONG[0]} s, {behind} {WRONG[1]} s"
+
+
+# Where the library is missing clocks are right, and the summary says so.
 NEMESES: Final[dict[str, Nemesis]] = {
     one.__name__: one
     for one in (
         kill,
         freeze,
+        freeze_worker,
         leave,
         roll,
-        lose_backends,
-        crash_database,
-        crash_broker,
-        alarm,
-        close_connections,
         cut,
         stall,
         slow,
+        *SERVERS,
+        *((skew,) if LIBRARY else ()),
     )
 }

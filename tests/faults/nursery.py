@@ -23,14 +23,12 @@ import pytest
 from trunkline_common.broker.hints import Hints
 from trunkline_common.db.wake import Waker
 
-PLANT: Final = "FAULTS_PLANT"
 DEAF: Final = "FAULTS_DEAF"  # no hint is given or heard: everything is found by looking
 
 
 def main(service: str) -> None:
     """Serve until the input ends."""
     importlib.import_module(f"trunkline_{service}.app")
-    _break(service, os.environ.pop(PLANT, ""))
     if os.environ.pop(DEAF, ""):
         _deafen()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them: no zombies
@@ -88,6 +86,7 @@ def _deafen() -> None:
 
 def _become(service: str, order: dict[str, Any]) -> None:
     os.setsid()
+    _break(service, order["plant"])
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     nothing = os.open(os.devnull, os.O_RDONLY)

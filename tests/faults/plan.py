@@ -13,6 +13,7 @@ from tests.faults.points import ACTIONS, ELSEWHERE, POINTS, Cell, Point
 
 _TOGETHER: Final = 6  # cells of a wave; a wave that fails is played again cell by cell
 _SAMPLE: Final = 10
+_BRIEF_WAVES: Final = 2
 _SEEDS: Final = 10**6
 
 
@@ -22,11 +23,13 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="FAULTS_", frozen=True, env_ignore_empty=True)
 
     long: bool = False
+    brief: bool = Field(default=False, description="what `make test` plays: some of everything")
     seed: int = Field(default_factory=lambda: random.SystemRandom().randrange(_SEEDS))
     only: str = Field(default="", description="a part of cells' names: these alone, one by one")
     instance: str = Field(default="test-faults", description="of the stack that is struck")
     plant: str = Field(default="", description="a rule that is left out (docs/models.md)")
-    storms: int = Field(default=0, ge=0, description="of eight nemeses each; 0: as the form has it")
+    storms: int = Field(default=0, ge=0, description="how many; 0: as the form has it")
+    storm: str = Field(default="", description="one that was played: seed:number:places")
     waves: int = Field(default=0, ge=0, description="at most so many, by the seed; 0: all")
     together: int = Field(default=_TOGETHER, ge=1, description="cells of one wave")
 
@@ -95,9 +98,10 @@ def planned(settings: Settings) -> Plan:
     cells = every_cell() if settings.long else short_form(seed)
     form = "long form" if settings.long else "short form"
     waves = in_waves(cells, settings.together, seed)
-    if 0 < settings.waves < len(waves):
-        waves = random.Random(seed).sample(waves, settings.waves)
-        form = f"{settings.waves} waves of the {form}"
+    most = settings.waves or (_BRIEF_WAVES if settings.brief else 0)
+    if 0 < most < len(waves):
+        waves = random.Random(seed).sample(waves, most)
+        form = f"{most} waves of the {form}"
     return Plan(seed, form, waves)
 
 

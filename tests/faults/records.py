@@ -10,7 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 
 from trunkline_common.broker.connect import open_channel, open_connection
-from trunkline_common.topology import QUEUES, Queue, owner_of
+from trunkline_common.topology import QUEUES, SERVICES, Queue, owner_of
 from trunkline_common.topology import layout as fabric
 from trunkline_dev.customer import read_witness
 from trunkline_dev.stack import Stack
@@ -19,12 +19,13 @@ _SECONDS: Final = 15.0
 Row = dict[str, Any]
 T = TypeVar("T")
 
+OUTBOXES: Final = {
+    f"facts of {service}": f"SELECT count(*) FROM {service}.outbox WHERE sent_at IS NULL"  # noqa: S608
+    for service in SERVICES
+}
 # Everything that must be nothing once all is over, of whatever run.
 LEFT_OVER: Final = {
-    "facts of api": "SELECT count(*) FROM api.outbox WHERE sent_at IS NULL",
-    "facts of outbound": "SELECT count(*) FROM outbound.outbox WHERE sent_at IS NULL",
-    "facts of messaging": "SELECT count(*) FROM messaging.outbox WHERE sent_at IS NULL",
-    "facts of recordings": "SELECT count(*) FROM recordings.outbox WHERE sent_at IS NULL",
+    **OUTBOXES,
     "open claims": "SELECT count(*) FROM outbound.claims WHERE closed_at IS NULL",
     "open sends": "SELECT count(*) FROM outbound.open_sends",
     "slots": "SELECT count(*) FROM outbound.slots",

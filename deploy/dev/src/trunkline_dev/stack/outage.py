@@ -76,8 +76,8 @@ def database_outage(folder: Path) -> Iterator[None]:
             raise CannotGoOn(f"PostgreSQL did not come back (see {data.with_name('log')})")
 
 
-def rabbitmqctl(folder: Path, *words: str) -> None:
-    """Order something of the instance's own node."""
+def rabbitmqctl(folder: Path, *words: str) -> str:
+    """Order something of the instance's own node; what it says."""
     *_, process = _own(folder, _NAME)
     environment = _environment_of(process)
     program = Path(environment["RABBITMQ_HOME"]) / "sbin" / "rabbitmqctl"
@@ -92,6 +92,7 @@ def rabbitmqctl(folder: Path, *words: str) -> None:
     if done.returncode != 0:
         said = (done.stderr or done.stdout).strip().splitlines()
         raise CannotGoOn(f"rabbitmqctl {words[0]}: {said[-1] if said else done.returncode}")
+    return done.stdout
 
 
 def _own(folder: Path, name: str) -> tuple[Ledger, Servers, Launched]:

@@ -67,7 +67,7 @@ class Suite:
 SUITES: Final = (
     Suite(
         "lint",
-        15,
+        10,
         (
             Command("ruff", ("check", ".")),
             Command("ruff", ("format", "--check", ".")),
@@ -75,16 +75,24 @@ SUITES: Final = (
             *(Command("deptry", ("src",), member) for member in MEMBERS),
         ),
     ),
-    Suite("types", 60, (Command("mypy", ("libs", "services", "deploy", "tests")),)),
-    Suite("unit", 30, folders=("tests/unit",)),
-    Suite("architecture", 30, folders=("tests/architecture",)),
-    Suite("contracts", 20, folders=("tests/contracts",)),
-    Suite("models", 110, folders=("tests/models",), options=("-n", "2", "--dist", "worksteal")),
+    Suite("types", 32, (Command("mypy", ("libs", "services", "deploy", "tests")),)),
+    Suite("unit", 28, folders=("tests/unit",)),
+    Suite("architecture", 35, folders=("tests/architecture",)),
+    Suite("contracts", 15, folders=("tests/contracts",)),
+    Suite("models", 75, folders=("tests/models",), options=("-n", "2", "--dist", "worksteal")),
     Suite(
-        "integration", 440, folders=("tests/integration",), options=("-n", "2"), needs=Needs.SERVERS
+        "integration", 370, folders=("tests/integration",), options=("-n", "2"), needs=Needs.SERVERS
     ),
-    Suite("e2e", 155, folders=("tests/e2e",), needs=Needs.SERVERS),
-    Suite("demo", 40, (Command("python", ("-m", "trunkline_dev", "demo", "--short")),)),
+    Suite("e2e", 160, folders=("tests/e2e",), needs=Needs.SERVERS),
+    Suite("demo", 28, (Command("python", ("-m", "trunkline_dev", "demo", "--short")),)),
+    # It strikes servers, and so has its own.
+    Suite(
+        "faults",
+        140,
+        folders=("tests/faults",),
+        options=("--ignore=tests/faults/long",),
+        environment={"FAULTS_BRIEF": "1"},
+    ),
 )
 
 

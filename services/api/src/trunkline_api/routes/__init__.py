@@ -35,7 +35,11 @@ from trunkline_api.routes.answers import PROBLEMS
 
 
 def routers() -> list[APIRouter]:
-    """All routes: the public API under /v1, the providers' callbacks, and the documentation."""
+    """All routes: the providers' callbacks, the public API under /v1, and the documentation.
+
+    They are looked through one after the other, twice at every level; callbacks come by the
+    hundred a second, and must not pass every route of the public API first.
+    """
 
     public = APIRouter(prefix="/v1", responses=PROBLEMS)
     nouns = (businesses, keys, channels, answering, audits, contacts, suppressions, imports, media)
@@ -47,4 +51,4 @@ def routers() -> list[APIRouter]:
     callbacks.include_router(speech.router)
     callbacks.include_router(inbound.router)
     callbacks.include_router(meta.router)
-    return [public, callbacks, media.files, docs.router]
+    return [callbacks, public, media.files, docs.router]

@@ -78,10 +78,14 @@ IN_FLIGHT ?= 100
 REPEAT ?= 2
 WORKERS ?= 1
 WHAT ?= dispatch
+ROWS ?= 1000000
+SIZES ?= 10000,100000,1000000
 BENCH_fabric = --repeat $(REPEAT)
+BENCH_ingest = --repeat $(REPEAT) --rows $(ROWS)
+BENCH_growth = --sizes $(SIZES)
 BENCH_dispatch = --jobs $(JOBS) --in-flight $(IN_FLIGHT) --repeat $(REPEAT) --workers $(WORKERS)
 BENCH_peers = --jobs $(JOBS) --in-flight $(IN_FLIGHT) --repeat $(REPEAT)
-bench: $(STAMP) $(if $(filter peers,$(WHAT)),$(PEERS)) ## How fast dispatch is, beside a bare loop (JOBS, IN_FLIGHT, REPEAT, WORKERS), or WHAT=claims, audience, fabric, memory, peers, slots, fairness
+bench: $(STAMP) $(if $(filter peers fabric,$(WHAT)),$(PEERS)) ## How fast dispatch is, beside a bare loop (JOBS, IN_FLIGHT, REPEAT, WORKERS), or WHAT=claims, audience, fabric, growth (SIZES), ingest (ROWS), memory, peers, slots, fairness
 	@$(RUN) -m trunkline_dev servers start --instance bench
 	@eval "$$($(RUN) -m trunkline_dev servers env --instance bench)" && \
 		$(RUN) -m tests.benchmarks.$(WHAT) $(BENCH_$(WHAT)); \
@@ -90,7 +94,8 @@ bench: $(STAMP) $(if $(filter peers,$(WHAT)),$(PEERS)) ## How fast dispatch is, 
 plots: $(STAMP) ## Draw the pictures in docs/benchmarks and docs/reliability from their JSON
 	@$(UV) pip install --quiet --python $(RUN) --require-hashes -r requirements/benchmarks.txt
 	@$(RUN) -m tests.benchmarks.plots
-	@$(RUN) -m tests.benchmarks.plot_peers
+	@$(RUN) -m tests.benchmarks.plot_bars
+	@$(RUN) -m tests.benchmarks.plot_growth
 	@$(RUN) -m tests.faults.plot_soak
 
 migrate: $(STAMP) ## Bring the databases of the running stack up to date

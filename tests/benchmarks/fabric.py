@@ -3,7 +3,8 @@
     python -m tests.benchmarks.fabric --events 20000 --repeat 3
 
 The relay is api's own process, the consumer outbound's, and the effect is the row that outbound
-keeps of a provider's callback. The ways take turns within one run.
+keeps of a provider's callback. Frameworks consume as their documentation says, with no guarantee.
+The ways take turns within one run.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from statistics import median, quantiles
 from typing import Any
 
 from tests.benchmarks.dispatch import program
+from tests.benchmarks.peers.events import KINDS, consumed, peers
+from tests.benchmarks.peers.runners import Peer
 from tests.benchmarks.raw_broker import BUSINESS, event
 from tests.benchmarks.report import Table, conditions, write
 from tests.benchmarks.stage import KEY, Stage, loop_of, servers, usage
@@ -154,26 +157,32 @@ def _raw(way: str, stage: Stage, events: int) -> Figures:
     return Figures(events, **json.loads(said))
 
 
-def _environments(stage: Stage) -> tuple[dict[str, str], dict[str, str]]:
-    keys = f"k1:{base64.b64encode(KEY).decode()}"
-    api = {
+def _keys() -> str:
+    return f"k1:{base64.b64encode(KEY).decode()}"
+
+
+def api_environment(stage: Stage) -> dict[str, str]:
+    """What api's processes need here."""
+    return {
         "API_DATABASE_URL": stage.urls["api"],
         "API_BROKER_URL": stage.broker.url,
         "API_PUBLIC_URL": "http://api.test",
-        "API_SEALING_KEYS": keys,
+        "API_SEALING_KEYS": _keys(),
         "API_CALLBACK_SECRET": "s" * 16,
         "API_OPERATOR_TOKEN": "t" * 16,
         "LOG_LEVEL": "WARNING",
     }
-    outbound = {
+
+
+def _outbound_environment(stage: Stage) -> dict[str, str]:
+    return {
         "OUTBOUND_DATABASE_URL": stage.urls["outbound"],
         "OUTBOUND_BROKER_URL": stage.broker.url,
-        "OUTBOUND_SEALING_KEYS": keys,
+        "OUTBOUND_SEALING_KEYS": _keys(),
         "OUTBOUND_CALLBACK_SECRET": "s" * 16,
         "OUTBOUND_CALLBACK_BASE_URL": "http://api.test",
         "LOG_LEVEL": "WARNING",
     }
-    return api, outbound
 
 
 RELAY, CONSUMER = "relay of the outbox", "consumer with inbox and effect"
@@ -182,12 +191,13 @@ WHOLE = "outbox to effect, both at work"
 
 
 def measure(
-    stage: Stage, options: argparse.Namespace
+    stage: Stage, chosen: tuple[Peer, ...], options: argparse.Namespace
 ) -> tuple[dict[str, list[Figures]], list[float]]:
     """Every way, in turns, so many times; and the latencies of all repetitions."""
-    found: dict[str, list[Figures]] = {w: [] for w in (RELAY, RAW_OUT, CONSUMER, RAW_IN, WHOLE)}
+    ways = (RELAY, RAW_OUT, CONSUMER, RAW_IN, *(way(p, kind) for p in chosen for kind in KINDS))
+    found: dict[str, list[Figures]] = {one: [] for one in (*ways, WHOLE)}
     hops: list[float] = []
-    api, outbound = _environments(stage)
+    api, outbound = api_environment(stage), _outbound_environment(stage)
     with ExitStack() as stack:
         runner, connection = stack.enter_context(loop_of(stage))
         relay = stack.enter_context(program("trunkline_api", "relay", **api)).pid
@@ -199,21 +209,36 @@ def measure(
             found[CONSUMER].append(runner.run(fabric.consumed(ids)))
             found[RAW_OUT].append(_raw("publish", stage, options.events))
             found[RAW_IN].append(_raw("consume", stage, options.events))
+            for peer in chosen:
+                for kind in KINDS:
+                    figures = _of_peer(peer, stage, kind, options.events)
+                    found[way(peer, kind)].append(figures)
             both, waits = runner.run(fabric.whole())
             found[WHOLE].append(both)
             hops += waits
     return found, hops
 
 
+def way(peer: Peer, kind: str) -> str:
+    """As the table names it."""
+    return f"{peer.name}, {kind}"
+
+
+def _of_peer(peer: Peer, stage: Stage, kind: str, events: int) -> Figures:
+    prefetch = OUTBOUND_CALLBACKS.prefetch
+    figures = consumed(peer, stage, kind=kind, events=events, prefetch=prefetch)
+    return Figures(events, **figures)
+
+
 def table_of(found: Mapping[str, list[Figures]]) -> Table:
     """Medians of the repetitions, each with its ratio to the plain way."""
-    rates = {way: median(f.rate for f in figures) for way, figures in found.items()}
-    limit = {RELAY: RAW_OUT, CONSUMER: RAW_IN}
+    rates = {one: median(f.rate for f in figures) for one, figures in found.items()}
+    limit = dict.fromkeys(found, RAW_IN) | {RELAY: RAW_OUT, RAW_OUT: "", RAW_IN: "", WHOLE: ""}
     rows = []
-    for way, figures in found.items():
-        ratio = f"{rates[way] / rates[limit[way]]:.2f}" if way in limit else ""
+    for one, figures in found.items():
+        ratio = f"{rates[one] / rates[limit[one]]:.2f}" if limit[one] else ""
         cpu = median(1000 * f.cpu_seconds / f.events for f in figures)
-        rows.append((way, f"{rates[way]:,.0f}", ratio, f"{cpu:.2f}"))
+        rows.append((one, f"{rates[one]:,.0f}", ratio, f"{cpu:.2f}"))
     return Table(("way", "events/s", "of plain aio-pika", "CPU s per 1,000 events"), tuple(rows))
 
 
@@ -222,16 +247,29 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.fabric")
     parser.add_argument("--events", type=int, default=20_000)
     parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--only", nargs="*", help="these peers; with no name none of them")
     parser.add_argument("--out", type=Path, default=Path(".local/benchmarks"))
     options = parser.parse_args()
     before = os.getloadavg()[0]
+    chosen = tuple(
+        peer
+        for peer in peers(OUTBOUND_CALLBACKS.prefetch)
+        if options.only is None or peer.name in options.only
+    )
     with servers() as stage:
-        found, hops = measure(stage, options)
+        found, hops = measure(stage, chosen, options)
     cuts = quantiles(hops, n=100)
     title = f"Fabric: {options.events:,} events, medians of {options.repeat}"
     raw = {
-        way: [{"events_per_second": f.rate, **asdict(f)} for f in figures]
-        for way, figures in found.items()
+        one: [
+            {
+                "events_per_second": f.rate,
+                "cpu_seconds_per_1000": 1000 * f.cpu_seconds / f.events,
+                **asdict(f),
+            }
+            for f in figures
+        ]
+        for one, figures in found.items()
     }
     about = conditions(before) | {
         "one_hop": f"p50 {cuts[49]:.1f} ms, p99 {cuts[98]:.1f} ms at a tenth of the whole's rate"

@@ -47,7 +47,7 @@ def draw(written: Mapping[str, Any], out: Path) -> None:
         "connections": sums(samples, "database_connections", "broker_connections"),
         "dead rows of a table": lines(samples, "tables", "dead"),
         "table with its indexes, MiB": {n: [b / 2**20 for b in line] for n, line in sizes.items()},
-        "messages in a queue": lines(samples, "queued"),
+        "messages in a queue": lines(samples, "queued") or sums(samples, "queued"),
         "under way": lines(samples, "under_way"),
     }
     for place, (title, drawn) in zip(places.flat, parts.items(), strict=True):

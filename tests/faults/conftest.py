@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from tests.faults.clocks import LIBRARY
 from tests.faults.matrix import Theatre
 from tests.faults.plan import PLAN, SETTINGS
 from tests.faults.storm import STORMS
@@ -20,5 +21,7 @@ def theatre() -> Iterator[Theatre]:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """What was played, and how to play it again: shown however quiet the run is."""
     terminalreporter.write_line(str(PLAN))
+    if LIBRARY is None:
+        terminalreporter.write_line("clocks are right: `skew` needs Debian's package faketime")
     for weather in STORMS:
         terminalreporter.write_line(str(weather))

@@ -59,7 +59,7 @@ check: $(STAMP) ## Everything that needs nothing running
 lint types unit architecture contracts models integration e2e: $(STAMP) ## One suite of `make test`
 	@$(RUN) -m trunkline_dev test $@
 
-faults: $(STAMP) ## Strike real processes at every failpoint and in storms (LONG=1; SEED=7, ONLY=outbound.intents, storm, parts or with LONG=1 kills .., STORMS=5, WAVES=4, PLANT=..)
+faults: $(STAMP) ## Strike real processes at every failpoint and in storms (LONG=1; SEED=7, ONLY=outbound.intents, storm, cluster, parts or with LONG=1 kills .., STORMS=5, WAVES=4, PLANT=..)
 	@FAULTS_LONG=$(LONG) FAULTS_SEED=$(SEED) FAULTS_ONLY=$(ONLY) FAULTS_STORMS=$(STORMS) FAULTS_STORM=$(STORM) FAULTS_WAVES=$(WAVES) FAULTS_PLANT="$(PLANT)" $(RUN) -m tests.faults
 
 MINUTES ?= 5

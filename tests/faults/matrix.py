@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Final
@@ -17,6 +17,7 @@ from tests.faults.stages import Actor, Campaign
 from tests.faults.times import LEASE, SANDBOX, SPEED
 
 from trunkline_dev.checkout import checkout_root
+from trunkline_dev.servers import Given
 from trunkline_dev.servers.command import given_by
 from trunkline_dev.servers.processes import wait_until
 from trunkline_dev.settings import Settings
@@ -60,20 +61,28 @@ class Theatre:
 
     @classmethod
     @contextmanager
-    def open(cls, instance: str, *, plant: str = "") -> Iterator[Theatre]:
+    def open(
+        cls,
+        instance: str,
+        given: Given | None = None,
+        crew: Callable[[Stack], Fleet] = Fleet,
+        *,
+        plant: str = "",
+    ) -> Iterator[Theatre]:
         """Start it all, without a rule if one is named; stop it all."""
         options = Options(
             instance=instance,
             speed=SPEED,
             replicas=(),
-            given=given_by(Settings()),
+            given=given or given_by(Settings()),
             environment={"sandbox": SANDBOX},
         )
         stack = Stack(checkout_root(), options)
         stack.stop()
         with ExitStack() as held:
             held.enter_context(stack)
-            fleet = Fleet(stack, plants=dict.fromkeys(SERVICES, plant))
+            fleet = crew(stack)
+            fleet.plants = dict.fromkeys(SERVICES, plant)
             fleet.laboratory = held.enter_context(Laboratory(stack.folder / "orders", fleet).open())
             records = Records(stack)
             records.make_durable()

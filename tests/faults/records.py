@@ -128,6 +128,16 @@ class Records:
         }
         return {name: count for name, count in counts.items() if count}
 
+    def facts(self) -> tuple[int, int]:
+        """How many facts left outboxes, and how often consumers applied one."""
+        counted = self.many(
+            f"SELECT count(*) AS count FROM {service}.{table}"  # noqa: S608 - of our own topology
+            for table in ("outbox", "inbox")
+            for service in SERVICES
+        )
+        counts = [int(rows[0]["count"]) for rows in counted]
+        return sum(counts[: len(SERVICES)]), sum(counts[len(SERVICES) :])
+
     def queued(self) -> dict[str, int]:
         """Messages that wait in any queue, dead ones too."""
         return _run(self._queued())

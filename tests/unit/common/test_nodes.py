@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from trunkline_common.broker import BrokerLost, connect
 
 URLS = "amqp://u:a,b@one/v,amqp://u:a,b@two:5673/v , amqps://u:a,b@three/v"
@@ -37,3 +39,10 @@ def test_a_node_that_was_lost_is_tried_last() -> None:
     asyncio.run(lose())
     both = f"{nobody},amqp://u:p@other/v"
     assert {connect.addresses(both)[-1].port for _ in range(50)} == {1}
+
+
+async def test_a_node_that_hangs_up_while_we_connect_is_lost_and_no_defect() -> None:
+    """The driver calls that the end of an iteration, which no generator lets pass."""
+    with pytest.raises(BrokerLost, match="hung up"):
+        async with connect.broker_call():
+            raise StopAsyncIteration

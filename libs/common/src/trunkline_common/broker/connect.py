@@ -47,7 +47,8 @@ class BrokerLost(TrunklineError):
 def broker_errors() -> Iterator[None]:
     """Whatever a lost connection raises inside becomes `BrokerLost`.
 
-    The futures of a closed channel are cancelled, which looks like a cancellation of our task.
+    The futures of a closed channel are cancelled, which looks like a cancellation of our task; and
+    a peer that hangs up while we connect is, to the driver, the end of an iteration.
     """
     try:
         yield
@@ -56,6 +57,8 @@ def broker_errors() -> Iterator[None]:
         if task is not None and task.cancelling():
             raise
         raise BrokerLost("the channel was closed") from None
+    except StopAsyncIteration as error:
+        raise BrokerLost("the broker hung up") from error
     except (AMQPError, OSError, TimeoutError, RuntimeError) as error:
         raise BrokerLost(f"{type(error).__name__}: {error}") from error
 

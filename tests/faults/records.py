@@ -46,6 +46,10 @@ LEFT_OVER: Final = {
     "recordings under way": (
         "SELECT count(*) FROM recordings.recordings WHERE state IN ('due', 'fetching')"
     ),
+    "ended runs to be counted again": (
+        "SELECT count(*) FROM outbound.recounts JOIN outbound.runs USING (run_id)"
+        " WHERE number > counted AND state IN ('completed', 'cancelled', 'failed')"
+    ),
     "open feeds": "SELECT count(*) FROM api.audience_feeds WHERE closed_at IS NULL",
     "controls without an answer": "SELECT count(*) FROM api.run_controls WHERE state = 'pending'",
 }

@@ -30,17 +30,17 @@ class Result:
     figures: dict[str, Any] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     seconds: float = 0.0  # that all starts took together
-    keeps: bool = False  # each round, so that the part can be resumed
+    folder: Path | None = None  # that keeps each round, so that the part can be resumed
     _began: float = field(default_factory=time.monotonic)
 
     @classmethod
-    def resumed(cls, part: str, seed: int) -> Result:
+    def resumed(cls, part: str, seed: int, *, folder: Path = UNDER_WAY) -> Result:
         """What an earlier start with this seed had done."""
-        path = _path(part, seed)
+        path = _path(folder, part, seed)
         if not path.exists():
-            return cls(part, seed, keeps=True)
+            return cls(part, seed, folder=folder)
         told = json.loads(path.read_text())
-        return cls(part, seed, told["rounds"], seconds=told["seconds"], keeps=True)
+        return cls(part, seed, told["rounds"], seconds=told["seconds"], folder=folder)
 
     def add(self, figures: dict[str, Any], problems: Sequence[str]) -> None:
         """A round is over: keep it, if it held; what did not hold is played again."""
@@ -51,8 +51,8 @@ class Result:
         self.problems += problems
         if not problems:
             self.rounds.append(figures)
-        if self.keeps and not problems:
-            self._write(_path(self.part, self.seed))
+        if self.folder and not problems:
+            self._write(_path(self.folder, self.part, self.seed))
 
     def dice(self, number: int) -> random.Random:
         """What decides everything random about a round."""
@@ -65,7 +65,8 @@ class Result:
     def publish(self) -> None:
         """Put it where the tables are made from; the next start begins anew."""
         self._write(PUBLISHED / f"{self.part}.json")
-        _path(self.part, self.seed).unlink(missing_ok=True)
+        if self.folder:
+            _path(self.folder, self.part, self.seed).unlink(missing_ok=True)
 
     def _write(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -95,5 +96,5 @@ def percentiles(values: Sequence[float]) -> dict[str, float]:
     return {"p50": at(0.5), "p99": at(0.99), "max": round(ordered[-1], 2)}
 
 
-def _path(part: str, seed: int) -> Path:
-    return UNDER_WAY / f"{part}-{seed}.json"
+def _path(folder: Path, part: str, seed: int) -> Path:
+    return folder / f"{part}-{seed}.json"

@@ -6,8 +6,6 @@ import random
 from collections import Counter
 from pathlib import Path
 
-import pytest
-from tests.faults.long import results
 from tests.faults.long.deaths import Death, Seen
 from tests.faults.long.killing import SHARES, blows
 from tests.faults.long.report import spoken
@@ -61,18 +59,15 @@ def test_two_ends_of_one_way_are_found() -> None:
     assert list(_ends([(*row, 1)], batch))
 
 
-def test_a_part_goes_on_where_it_was_broken_off(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(results, "UNDER_WAY", tmp_path)
-    first = Result.resumed("kills", 7)
+def test_a_part_goes_on_where_it_was_broken_off(tmp_path: Path) -> None:
+    first = Result.resumed("kills", 7, folder=tmp_path)
     first.add({"jobs": 5}, [])
     first.add({"jobs": 5}, ["somebody was reached twice"])
-    resumed = Result.resumed("kills", 7)
+    resumed = Result.resumed("kills", 7, folder=tmp_path)
 
     assert resumed.rounds == [{"jobs": 5}]
     assert not resumed.problems
-    assert Result.resumed("kills", 8).rounds == []
+    assert Result.resumed("kills", 8, folder=tmp_path).rounds == []
 
 
 def test_percentiles_are_of_what_was_measured() -> None:

@@ -14,7 +14,7 @@ from trunkline_outbound.domain.calls import CallState
 from trunkline_outbound.domain.retries import Retry, Tries, end_of_job, rules_of
 from trunkline_outbound.domain.states import call_outcome
 from trunkline_outbound.facts import job_ended
-from trunkline_outbound.store import attempts, calls, decisions, jobs, runs, surplus
+from trunkline_outbound.store import attempts, calls, decisions, jobs, recounts, runs, surplus
 from trunkline_outbound.store.attempts import Attempt
 from trunkline_outbound.store.decisions import Decision
 from trunkline_outbound.store.jobs import LockedJob, Move, MovedJob
@@ -57,6 +57,7 @@ async def end_jobs(
         key = (attempt.run_id, attempt.seq, attempt.attempt_id)
         moves.append(Move(*key, end.state, end.reason, shown, due_at))
     moved = await jobs.move(session, moves)
+    await recounts.note(session, moved, locked)
     await _log_later(session, moves, [job for job in moved if job.state == "waiting"])
     over = [job for job in moved if job.state != "waiting"]
     by_key = {(attempt.run_id, attempt.seq): attempt for attempt in ended}

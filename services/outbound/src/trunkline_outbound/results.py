@@ -12,7 +12,7 @@ from trunkline_common.db.transaction import name_commit, wake_after_commit
 from trunkline_outbound.domain.states import FINAL_JOB, MESSAGE_RANK
 from trunkline_outbound.facts import job_ended
 from trunkline_outbound.runs import ENDED, WORK
-from trunkline_outbound.store import attempts, decisions, events, jobs, limits, touches
+from trunkline_outbound.store import attempts, decisions, events, jobs, limits, recounts, touches
 from trunkline_outbound.store.attempts import Attempt
 from trunkline_outbound.store.decisions import Decision
 from trunkline_outbound.store.events import SaidOfMessage
@@ -68,7 +68,8 @@ async def _apply(
         if _beats(event.status, job):
             moves.append(_move(attempt, event, job))
     moved = await jobs.move(session, moves)
-    await _recount(session, moves, locked)
+    await recounts.note(session, moved, locked)
+    await _rebudget(session, moves, locked)
     lines = [
         Decision(j.business_id, j.run_id, j.seq, "skipped", j.reason, "after its hand-over")
         for j in moved
@@ -86,7 +87,7 @@ async def _apply(
     wake_after_commit(session, ENDED)
 
 
-async def _recount(
+async def _rebudget(
     session: AsyncSession, moves: Sequence[Move], locked: Mapping[tuple[str, int], LockedJob]
 ) -> None:
     """What reached nobody is given back to its contact's budget; a later proof takes it again."""

@@ -30,6 +30,7 @@ LAST: Final = {
     "limits": "id",
     "pace": "sender",
     "forecasts": "run_id",
+    "recounts": "run_id",
     "additions": "run_id",
     "cursors": "run_id",
     "runs": "run_id",

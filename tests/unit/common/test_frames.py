@@ -18,11 +18,12 @@ from trunkline_common.broker.frames import publish_frames
 FRAME_MAX = 4_096
 short = st.text(max_size=60)
 whole = st.integers(-(2**31), 2**31 - 1)
+name = st.text(min_size=1, max_size=32)  # of a header: 128 bytes at most
 value = st.one_of(
     st.text(), whole, st.booleans(), st.none(), st.lists(whole | short, max_size=3),
-    st.dictionaries(short.filter(bool), whole, max_size=3),
+    st.dictionaries(name, whole, max_size=3),
 )  # fmt: skip
-headers = st.dictionaries(short.filter(bool), value, max_size=12)
+headers = st.dictionaries(name, value, max_size=12)
 properties = st.fixed_dictionaries(
     {"headers": st.none() | headers},
     optional={
@@ -92,6 +93,12 @@ def test_the_bytes_are_those_of_the_driver() -> None:
 def test_what_does_not_fit_into_a_short_string_is_refused(field: str) -> None:
     meant = Basic.Properties(**{field: "ä" * 128})  # type: ignore[arg-type]  # a field of texts
     with pytest.raises(ValueError, match="256 bytes are too many"):
+        publish_frames(1, "e", "k", meant, b"", frame_max=FRAME_MAX)
+
+
+def test_the_name_of_a_header_is_not_cut_but_refused() -> None:
+    meant = Basic.Properties(headers={"x" * 129: "y"})
+    with pytest.raises(ValueError, match="129 bytes are too many"):
         publish_frames(1, "e", "k", meant, b"", frame_max=FRAME_MAX)
 
 

@@ -25,7 +25,8 @@ _BASIC: Final = 60
 _PUBLISH: Final = b"\x00\x3c\x00\x28\x00\x00"  # class 60, method 40, a reserved short
 _MANDATORY: Final = b"\x01"
 _OVERHEAD: Final = 8  # bytes of a frame beside its payload
-_SHORTEST: Final = 255
+_SHORT: Final = 255
+_KEY: Final = 128  # of a header: the driver would cut what is longer
 
 
 def publish_frames(
@@ -39,7 +40,7 @@ def publish_frames(
 ) -> bytes:
     """A mandatory publish: its method, its properties, and its body in frames of `frame_max` bytes.
 
-    Raises `ValueError` for a name, a key or a property longer than 255 bytes.
+    Raises `ValueError` for a name or a property longer than 255 bytes, a header's name than 128.
     """
     said = _properties(properties)
     header = _HEADER.pack(_HEADER_FRAME, channel, 12 + len(said), _BASIC, 0, len(body))
@@ -58,9 +59,9 @@ def _method(channel: int, exchange: str, routing_key: str) -> bytes:
     return _FRAME.pack(_METHOD_FRAME, channel, len(payload)) + payload + _END
 
 
-def _short(value: str) -> bytes:
+def _short(value: str, most: int = _SHORT) -> bytes:
     data = value.encode()
-    if len(data) > _SHORTEST:
+    if len(data) > most:
         raise ValueError(f"{len(data)} bytes are too many for a short string: {value[:40]}...")
     return bytes((len(data),)) + data
 
@@ -68,7 +69,7 @@ def _short(value: str) -> bytes:
 @lru_cache(1_024)
 def _name(value: str) -> bytes:
     """The key of a header whose value is a text: there are some twenty in all."""
-    return _short(value) + b"S"
+    return _short(value, _KEY) + b"S"
 
 
 def _table(headers: Mapping[str, Any]) -> bytes:
@@ -78,7 +79,7 @@ def _table(headers: Mapping[str, Any]) -> bytes:
             data = value.encode()
             parts += (_name(name), _SIZE.pack(len(data)), data)
         else:
-            parts += (_short(name), encode_table_value(value))
+            parts += (_short(name, _KEY), encode_table_value(value))
     table = b"".join(parts)
     return _SIZE.pack(len(table)) + table
 

@@ -69,7 +69,7 @@ def test_a_killed_dispatcher_is_taken_over_and_nobody_is_dialled_twice(
     assert states.total() == CALLS
     assert states.keys() <= {"done", "unknown"}
     assert states["done"] == campaign.requests.total()
-    assert states["unknown"] <= 20
+    assert states["unknown"] <= PER_SECOND  # an intent is admitted a second ahead at most
 
 
 def test_a_worker_that_is_told_to_leave_leaves_nothing_in_doubt(

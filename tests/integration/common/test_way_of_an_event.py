@@ -231,6 +231,16 @@ async def test_parking_on_a_missing_queue_raises_instead_of_losing(broker: Broke
         assert not publisher.lost  # a refusal says nothing of the channel
 
 
+async def test_a_batch_that_cannot_be_written_costs_its_channel(broker: Broker) -> None:
+    """What was numbered and not written would have the next messages taken for one another."""
+    good = encode(wire(progressed("run_h")), "outbound")
+    bad = Outgoing("", "x" * 300, good.message, good.name)
+    async with broker.publisher() as publisher:
+        with pytest.raises(ValueError, match="300 bytes are too many"):
+            await publisher.publish_all([good, bad])
+        assert publisher.lost
+
+
 async def test_without_its_rung_a_message_stays_where_it_is(
     database: Database, broker: Broker
 ) -> None:

@@ -53,7 +53,7 @@ class Publisher:
         except BrokerLost as error:
             late = BrokerLost(f"not confirmed within {PUBLISH_SECONDS} s")
             batch.give_up(late if limit.expired() else error)
-        except asyncio.CancelledError:
+        except BaseException:  # whatever it was, some may be numbered and not written
             self._lost = True  # what is confirmed later must not be taken for something else's
             raise
         self._count(batch.results)

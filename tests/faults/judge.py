@@ -149,10 +149,13 @@ def _outcomes(evidence: Evidence, by_job: Mapping[int, Sequence[str]]) -> Iterat
     """What we say of a call is what the provider said last."""
     if evidence.campaign.kind != "voice":
         return
+    latest = {one["seq"]: one["state"] for one in evidence.found["attempts"]}
     for job in evidence.found["jobs"]:
         made = by_job.get(job["seq"], ())
         if job["state"] in {"done", "exhausted"} and not made:
             yield f"job {job['seq']} is {job['state']}, and nobody was called"
+        elif job["state"] == "unknown" and latest.get(job["seq"]) != "accepted":
+            continue  # a later attempt was lost with its worker: what an earlier one met is no end
         elif made and job["outcome"] not in _OURS.get(evidence.last.get(made[-1], ""), set()):
             yield (
                 f"job {job['seq']} is {job['state']}, {job['outcome']}; the provider said"

@@ -73,6 +73,18 @@ def test_a_second_call_without_need() -> None:
     assert "without need after ['a2']" in said
 
 
+def test_a_second_attempt_that_never_came_leaves_the_job_unknown() -> None:
+    found = records()
+    found["attempts"][2].update(state="absent")
+    for shown in (found["jobs"][1], found["turns"][1]):
+        shown.update(state="unknown", outcome=None)
+    found["shown"][0].update(states={"done": 1, "unknown": 1, "cancelled": 1})
+    found["calls"].pop()
+    assert violations(evidence(found, {"a1": 1, "a2": 1})) == []
+    found["attempts"][2].update(state="accepted")
+    assert any("job 2 is unknown" in said for said in violations(evidence(found)))
+
+
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from trunkline_api import errors
 from trunkline_api.domain.candidates import LONGEST_VARIABLES, Candidate, variables_size
 from trunkline_api.domain.phones import Unusable, normalise
+from trunkline_api.keys import Caller
 from trunkline_api.store import contacts as store
 from trunkline_api.store.contacts import Contact
 from trunkline_common.db import Database, transaction
 
 
 async def create(
-    database: Database, business_id: str, home_country: str, wanted: Candidate
+    database: Database, caller: Caller, wanted: Candidate, *, tags: Collection[str] = ()
 ) -> Contact:
     """Add one contact; a number that is there already is a conflict that names who has it."""
+    business_id, home_country = caller.business_id, caller.country
     phone = normalise(wanted.address, wanted.country or home_country)
     if isinstance(phone, Unusable):
         raise errors.invalid("#/phone", f"not a number that can be called: {phone.reason}")
@@ -30,6 +33,8 @@ async def create(
             existing = await store.ids_of(session, business_id, [contact.address])
             detail = f"this number belongs to {existing.get(contact.address, 'another contact')}"
             raise errors.conflict("contact-exists", detail)
+        if tags:
+            await store.tag(session, business_id, added[contact.address], sorted(set(tags)))
         made = await store.get(session, business_id, added[contact.address])
     if made is None:
         raise errors.not_found("contact")

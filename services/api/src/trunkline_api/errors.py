@@ -8,6 +8,7 @@ All are `trunkline_common.http.Problem` (RFC 9457), told apart by status and typ
 ├── 404 not-found                unknown, or another business's: the same answer
 ├── 408 too-slow                 a body that does not come; one too large is refused before us
 ├── 409 …                        it exists, and its state does not allow this
+├── 412 precondition-failed      changed since it was read: `If-Match` names an older state
 ├── 422 …                        understood and refused, with the place
 ├── 429 too-many-streams         this key watches too much at once
 └── 503 outbound-away, streams-full: later, see `Retry-After`
@@ -56,6 +57,12 @@ def not_found(noun: str) -> Problem:
 def conflict(slug: str, detail: str) -> Problem:
     """The state of things does not allow it."""
     return Problem(409, slug, "Conflict", detail)
+
+
+def precondition_failed() -> Problem:
+    """It is not any more what `If-Match` says."""
+    detail = "it has changed since it was read: read it again, and send its `ETag` as `If-Match`"
+    return Problem(412, "precondition-failed", "Precondition failed", detail)
 
 
 def channel_disabled() -> Problem:

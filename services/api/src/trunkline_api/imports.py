@@ -80,7 +80,8 @@ async def _add_contacts(
         known = [one.address for one in batch if one.address not in ids]
         if known:
             ids |= await contacts.ids_of(session, business_id, known)
-        members = [ids[one.address] for one in batch]
+        # Who was there and is not any more was deleted since: the import came first.
+        members = [ids[one.address] for one in batch if one.address in ids]
         await contacts.add_members(
             session, business_id, import_id, members, first_position=position * BATCH
         )

@@ -92,7 +92,8 @@ def page_of(
     return Page(data=[told(row) for row in shown], has_more=more, next_cursor=cursor)
 
 
-def _problem(description: str) -> dict[str, Any]:
+def problem_answer(description: str) -> dict[str, Any]:
+    """How an operation documents a refusal."""
     schema = {"$ref": "#/components/schemas/ProblemAnswer"}
     return {
         "model": ProblemAnswer,
@@ -102,11 +103,11 @@ def _problem(description: str) -> dict[str, Any]:
 
 
 PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
-    400: _problem("The body is not what it says it is"),
-    401: _problem("No credential, or a wrong one"),
-    403: _problem("The key lacks the scope that the detail names"),
-    404: _problem("There is no such thing in this business"),
-    409: _problem("The state of things does not allow it"),
-    413: _problem("The body is too large"),
-    422: _problem("Understood and refused; `errors` has the places"),
+    400: problem_answer("The body is not what it says it is"),
+    401: problem_answer("No credential, or a wrong one"),
+    403: problem_answer("The key lacks the scope that the detail names"),
+    404: problem_answer("There is no such thing in this business"),
+    409: problem_answer("The state of things does not allow it"),
+    413: problem_answer("The body is too large"),
+    422: problem_answer("Understood and refused; `errors` has the places"),
 }

@@ -30,6 +30,9 @@ class Contact:
     time_zone: str | None
     variables: dict[str, str]
     created_at: datetime
+    tags: list[str]
+    version: int
+    updated_at: datetime | None
 
 
 class NewContact(Protocol):
@@ -65,9 +68,9 @@ _PARAMETERS: Final = {
     "languages": "language",
     "zones": "time_zone",
 }
-_COLUMNS: Final = (
+COLUMNS: Final = (
     "id, address, name, first_name, last_name, email, country, language, time_zone, variables,"
-    " created_at"
+    " created_at, tags, version, updated_at"
 )
 # Sorted by address, so that two imports of the same people wait for each other instead of dying.
 _ADD: Final = text(
@@ -87,20 +90,28 @@ ON CONFLICT (business_id, address) DO NOTHING
 RETURNING id, address
 """
 )
+# Whoever puts somebody on a list keeps them from being deleted meanwhile, as its foreign key would.
 _BY_ADDRESS: Final = text(
     """
 SELECT id, address FROM contacts
  WHERE business_id = :business_id AND address = ANY(CAST(:addresses AS text[]))
+   FOR KEY SHARE
 """
 )
 _GET: Final = text(
-    f"SELECT {_COLUMNS} FROM contacts WHERE business_id = :business_id AND id = :contact_id"  # noqa: S608
+    f"SELECT {COLUMNS} FROM contacts WHERE business_id = :business_id AND id = :contact_id"  # noqa: S608
 )
 _PAGE: Final = text(
     f"""
-SELECT {_COLUMNS} FROM contacts WHERE business_id = :business_id AND id < :before
+SELECT {COLUMNS} FROM contacts WHERE business_id = :business_id AND id < :before
  ORDER BY id DESC LIMIT :limit
 """  # noqa: S608
+)
+_TAG: Final = text(
+    """
+UPDATE contacts SET tags = CAST(:tags AS text[])
+ WHERE business_id = :business_id AND id = :contact_id
+"""
 )
 _ANY: Final = text("SELECT 1 FROM contacts WHERE business_id = :business_id LIMIT 1")
 _JOIN: Final = text(
@@ -114,6 +125,7 @@ _KNOWN: Final = text(
     """
 SELECT id FROM contacts
  WHERE business_id = :business_id AND id = ANY(CAST(:contact_ids AS text[]))
+   FOR KEY SHARE
 """
 )
 _HAS_MEMBERS: Final = text(
@@ -148,6 +160,14 @@ async def get(session: AsyncSession, business_id: str, contact_id: str) -> Conta
     """One contact of a business."""
     values = {"business_id": business_id, "contact_id": contact_id}
     return first(await session.execute(_GET, values), Contact)
+
+
+async def tag(
+    session: AsyncSession, business_id: str, contact_id: str, tags: Sequence[str]
+) -> None:
+    """Give a contact that is being made its tags."""
+    values = {"business_id": business_id, "contact_id": contact_id, "tags": list(tags)}
+    await session.execute(_TAG, values)
 
 
 async def page(

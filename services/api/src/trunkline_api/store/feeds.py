@@ -42,6 +42,8 @@ class Member:
     variables: dict[str, str]
 
 
+# Starts do not wait for each other, only for a contact that is being deleted (contact_edits).
+_KEEP: Final = text("SELECT pg_advisory_xact_lock_shared(hashtextextended(:business_id, 160))")
 _ADD: Final = text(
     """
 INSERT INTO audience_feeds (run_id, business_id, list_id, correlation_id, traceparent)
@@ -118,7 +120,13 @@ async def add(
         "correlation_id": correlation_id,
         "traceparent": traceparent,
     }
+    await keep_contacts(session, business_id)
     await session.execute(_ADD, values)
+
+
+async def keep_contacts(session: AsyncSession, business_id: str) -> None:
+    """No contact of this business is deleted until the transaction ends."""
+    await session.execute(_KEEP, {"business_id": business_id})
 
 
 async def take_next(session: AsyncSession) -> Feed | None:

@@ -88,6 +88,14 @@ SELECT found.* FROM unnest(CAST(:kinds AS text[]), CAST(:values AS text[]),
  ORDER BY wanted.place
 """  # noqa: S608
 )
+_OF_CONTACT: Final = text(
+    f"""
+SELECT {_COLUMNS} FROM suppressions
+ WHERE business_id = :business_id AND kind = 'contact' AND value = :contact_id
+   AND run_id IS NULL AND lifted_at IS NULL
+ ORDER BY id
+"""  # noqa: S608
+)
 _LIFT: Final = text(
     f"""
 UPDATE suppressions SET lifted_by = :lifted_by, lifted_at = clock_timestamp(),
@@ -118,6 +126,12 @@ SELECT id FROM runs WHERE business_id = :business_id AND id = ANY(CAST(:run_ids 
 async def lock(session: AsyncSession, business_id: str) -> None:
     """Change this business's list alone until the transaction ends."""
     await session.execute(_LOCK, {"business_id": business_id})
+
+
+async def of_contact(session: AsyncSession, business_id: str, contact_id: str) -> list[Suppression]:
+    """What is in force for a contact by its id, in every run."""
+    values = {"business_id": business_id, "contact_id": contact_id}
+    return every(await session.execute(_OF_CONTACT, values), Suppression)
 
 
 async def add_missing(

@@ -30,6 +30,7 @@ RECORDING: Final = "rec"
 CONTROL: Final = "ctl"
 SUPPRESSION: Final = "sup"
 MEDIA: Final = "med"
+CONSENT: Final = "cns"
 
 
 def new_id(prefix: str) -> str:

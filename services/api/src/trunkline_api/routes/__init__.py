@@ -12,6 +12,7 @@ from trunkline_api.routes import (
     calls,
     channels,
     checks,
+    consents,
     contacts,
     controls,
     decisions,
@@ -42,9 +43,10 @@ def routers() -> list[APIRouter]:
     """
 
     public = APIRouter(prefix="/v1", responses=PROBLEMS)
-    nouns = (businesses, keys, channels, answering, audits, contacts, suppressions, imports, media)
+    nouns = (businesses, keys, channels, answering, audits, contacts, consents)
+    of_contacts = (suppressions, imports, media)
     of_runs = (runs, turns, additions, checks, controls, forecasts, reruns, events, decisions)
-    for noun in (*nouns, *of_runs, calls, messages):
+    for noun in (*nouns, *of_contacts, *of_runs, calls, messages):
         public.include_router(noun.router)
     callbacks = APIRouter(prefix="/callbacks", include_in_schema=False)
     callbacks.include_router(twilio.router)

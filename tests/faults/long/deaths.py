@@ -69,6 +69,12 @@ class Death:
     def is_open(self) -> bool:
         return None in (self.taken_over, self.resolved, self.ready)
 
+    def told(self) -> str:
+        """Who died, where, and what is still to come of it."""
+        found = {"taken over": self.taken_over, "resolved": self.resolved, "ready": self.ready}
+        open_ones = ", ".join(what for what, seconds in found.items() if seconds is None)
+        return f"{self.name} at {self.how}: not {open_ones}"
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:

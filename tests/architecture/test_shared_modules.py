@@ -36,6 +36,7 @@ MODULES = [
     "contracts.runs",
     "contracts.suppressions",
     "db",
+    "db.commits",
     "db.driver",
     "db.engine",
     "db.faults",

@@ -10,7 +10,7 @@ from typing import Final
 
 from fastapi import FastAPI
 
-from trunkline_api import additions, callbacks, feeds, forecasts, reruns
+from trunkline_api import additions, callbacks, feeds, forecasts, idempotency, reruns
 from trunkline_api.accounts import Accounts
 from trunkline_api.callbacks import Ear
 from trunkline_api.consumer import HANDLERS
@@ -107,7 +107,8 @@ async def schedule(runtime: Runtime[Settings]) -> None:
         return await reruns.gather_next(runtime.database, reader)
 
     async def prune_events() -> bool:
-        return await callbacks.prune(runtime.database, days=runtime.settings.events_keep_days)
+        went = await callbacks.prune(runtime.database, days=runtime.settings.events_keep_days)
+        return await idempotency.prune(runtime.database) or went
 
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(prune(runtime))

@@ -65,6 +65,26 @@ def precondition_failed() -> Problem:
     return Problem(412, "precondition-failed", "Precondition failed", detail)
 
 
+def idempotency_in_progress() -> Problem:
+    """The first of these requests is being carried out."""
+    detail = "a request with this Idempotency-Key is being carried out; ask again"
+    return Problem(409, "idempotency-in-progress", "Conflict", detail, headers={"Retry-After": "1"})
+
+
+def idempotency_answer_lost() -> Problem:
+    """It was carried out, and who did it died before the answer was kept."""
+    detail = "the request was carried out, and its answer was lost; look for what it made"
+    return Problem(409, "idempotency-answer-lost", "Conflict", detail)
+
+
+def idempotency_reused() -> Problem:
+    """One key, two requests."""
+    detail = "another request has this Idempotency-Key; give each request a key of its own"
+    errors = [{"pointer": "header/idempotency-key", "detail": detail}]
+    title = "The Idempotency-Key is another request's"
+    return Problem(422, "idempotency-key-reused", title, detail, errors)
+
+
 def channel_disabled() -> Problem:
     """Nothing is sent through it until it is enabled again."""
     errors = [{"pointer": "#/channel_id", "detail": "the channel is disabled"}]

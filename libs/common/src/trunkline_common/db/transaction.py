@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from trunkline_common.db.commits import current_witness
 from trunkline_common.db.engine import Database
 from trunkline_common.failpoints import ARMED, failpoint
 
@@ -37,6 +38,9 @@ async def transaction(database: Database) -> AsyncIterator[AsyncSession]:
     async with database.sessions() as session:
         async with session.begin():
             yield session
+            witness = current_witness()
+            if witness is not None:
+                await witness(session)
             names = session.info.pop(_NAMES, ())
             for name in names:
                 failpoint(f"{name}.before_commit")

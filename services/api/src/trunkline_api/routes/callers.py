@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Annotated
 
 from fastapi import Depends, Request, Security
@@ -42,6 +42,7 @@ async def authenticate(request: Request, dependant: Dependant) -> None:
         known = await keys.identify(parts.database, credential.credentials) if credential else None
         if known is None:
             raise errors.unauthenticated()
+        _may(known, _scopes_of(dependant))
         request.state.caller = known
 
 
@@ -51,14 +52,26 @@ def _calls_of(dependant: Dependant) -> Iterator[object]:
         yield from _calls_of(inner)
 
 
+def _scopes_of(dependant: Dependant) -> Iterator[str]:
+    for inner in dependant.dependencies:
+        if inner.call is caller:
+            yield from inner.own_oauth_scopes or ()
+        yield from _scopes_of(inner)
+
+
+def _may(known: Caller, scopes: Iterable[str]) -> None:
+    """Before anything else: what was answered to another key is not shown to one that may less."""
+    for scope in scopes:
+        if scope not in known.scopes:
+            raise errors.missing_scope(scope)
+
+
 async def caller(
     request: Request, scopes: SecurityScopes, _: Annotated[Credential, Depends(_KEY)]
 ) -> Caller:
     """The business behind the key, if the key may do what the route asks for."""
     known: Caller = request.state.caller
-    for scope in scopes.scopes:
-        if scope not in known.scopes:
-            raise errors.missing_scope(scope)
+    _may(known, scopes.scopes)
     return known
 
 

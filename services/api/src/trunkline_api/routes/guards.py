@@ -15,7 +15,7 @@ from fastapi.routing import APIRoute
 
 from trunkline_api import errors
 from trunkline_api.domain.unkeepable import is_keepable, shown, unkeepable_in
-from trunkline_api.routes import callers
+from trunkline_api.routes import callers, repeats
 from trunkline_api.routes.bodies import read_body
 
 _DETAIL: Final = "holds a NUL character or half of a surrogate pair"
@@ -42,7 +42,17 @@ class TextRoute(APIRoute):
 
 
 class PublicRoute(TextRoute):
-    """A route of the public API: its caller is known before its body is read."""
+    """A route of the public API: its caller is known before its body is read.
+
+    Each POST takes an idempotency key, and says so in the document.
+    """
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        if "POST" in (options.get("methods") or ()):
+            extra = dict(options.get("openapi_extra") or {})
+            others = [one for one in extra.get("parameters", ()) if one is not repeats.PARAMETER]
+            options["openapi_extra"] = {**extra, "parameters": [*others, repeats.PARAMETER]}
+        super().__init__(path, endpoint, **options)
 
     def get_route_handler(self) -> Handler:
         handler = super().get_route_handler()
@@ -52,6 +62,8 @@ class PublicRoute(TextRoute):
             await callers.authenticate(request, self.dependant)
             if takes_json:
                 await _look_into_body(request)
+            if request.method == "POST":
+                return await repeats.once(request, await callers.parts_of(request), handler)
             return await handler(request)
 
         return guarded

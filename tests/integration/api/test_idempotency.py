@@ -148,6 +148,30 @@ async def test_a_secret_is_told_again_to_who_may_and_kept_by_nobody(
     assert (await ask(reader, "k1", asked, "/v1/keys")).status_code == 403
 
 
+async def test_a_key_that_may_less_is_not_told_what_another_made(tenant: Tenant) -> None:
+    """A key makes none that may more than itself; and the answer holds the new one's secret."""
+    maker = {"name": "maker", "scopes": ["keys:write"]}
+    lesser = Tenant(
+        tenant.id, (await ask(tenant, "k1", maker, "/v1/keys")).json()["key"], tenant.http
+    )
+    more = {"name": "more", "scopes": ["runs:write"]}
+    assert (await ask(tenant, "k2", more, "/v1/keys")).status_code == 201
+    refused = await ask(lesser, "k2", more, "/v1/keys")
+    assert (refused.status_code, slug(refused)) == (422, "idempotency-key-reused")
+
+
+async def test_an_answer_that_cannot_be_opened_any_more_is_lost(
+    parts: Parts, tenant: Tenant
+) -> None:
+    """Its sealing key was taken out within the day."""
+    await ask(tenant, "k1", ANNA)
+    async with transaction(parts.database) as session:
+        await session.execute(text("UPDATE idempotency_keys SET key_id = 'k0'"))
+    lost = await ask(tenant, "k1", ANNA)
+    assert (lost.status_code, slug(lost)) == (409, "idempotency-answer-lost")
+    assert await how_many(tenant) == 1
+
+
 async def test_a_form_is_the_same_whatever_its_boundary(tenant: Tenant) -> None:
     answers = []
     for boundary in ("one", "two"):
@@ -202,3 +226,13 @@ async def test_each_post_of_the_document_takes_a_key(http: httpx.AsyncClient) ->
     for post in posts:
         names = [one["name"] for one in post.get("parameters", ())]
         assert names.count("Idempotency-Key") == 1, post["operationId"]
+
+
+async def test_a_patch_of_the_document_has_no_default_that_would_be_refused(
+    http: httpx.AsyncClient,
+) -> None:
+    document = (await http.get("/openapi.json")).json()
+    for name, schema in document["components"]["schemas"].items():
+        for place, field in schema.get("properties", {}).items():
+            if isinstance(field.get("default"), str):
+                assert len(field["default"]) >= field.get("minLength", 0), (name, place)

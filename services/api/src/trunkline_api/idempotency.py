@@ -16,7 +16,7 @@ from trunkline_api import errors
 from trunkline_api.store import idempotency as store
 from trunkline_api.store.idempotency import Known, Name
 from trunkline_common.db import Database, transaction
-from trunkline_common.sealing import Sealer
+from trunkline_common.sealing import CannotUnseal, Sealer
 
 LOCK_SECONDS: Final = 60.0  # a request that died is repeated after this, if nothing was committed
 KEEP_SECONDS: Final = 24 * 3600.0
@@ -75,7 +75,10 @@ def _answer(found: Known, sealer: Sealer, name: Name, digest: str) -> Answer:
     if found.request_sha256 != digest:
         raise errors.idempotency_reused()
     if found.status is not None and found.key_id and found.sealed:
-        kept = sealer.open(found.key_id, found.sealed, _context(name))
+        try:
+            kept = sealer.open(found.key_id, found.sealed, _context(name))
+        except CannotUnseal:  # its sealing key was taken out since
+            raise errors.idempotency_answer_lost() from None
         return Answer(found.status, kept.pop("body"), kept)
     if found.committed and not found.locked:
         raise errors.idempotency_answer_lost()

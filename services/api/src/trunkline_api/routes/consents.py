@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
 
 from fastapi import APIRouter
 from pydantic import Field
@@ -22,15 +21,13 @@ from trunkline_api.routes.answers import (
 from trunkline_api.routes.callers import ContactsReader, ContactsWriter, ServiceParts
 from trunkline_api.routes.guards import PublicRoute
 from trunkline_api.routes.values import Moment
-from trunkline_api.store.consents import NewConsent
+from trunkline_api.store.consents import NewConsent, State
 from trunkline_common.contracts.api import ChannelKind
 from trunkline_common.http import correlation_id
 
 router = APIRouter(
     prefix="/contacts/{contact_id}/consents", tags=["contacts"], route_class=PublicRoute
 )
-
-State = Literal["granted", "withdrawn"]
 
 
 class ConsentAsked(Asked):

@@ -63,7 +63,9 @@ class ContactPatch(Asked):
     with.
     """
 
-    phone: str = Field(default="", min_length=1, max_length=200, examples=["+49 171 7654321"])
+    phone: str = Field(
+        default_factory=str, min_length=1, max_length=200, examples=["+49 171 7654321"]
+    )
     name: str | None = Field(default=None, max_length=500, examples=["Ada Lovelace"])
     first_name: str | None = Field(default=None, max_length=500)
     last_name: str | None = Field(default=None, max_length=500)

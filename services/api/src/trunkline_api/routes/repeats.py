@@ -24,7 +24,7 @@ HEADER: Final = "idempotency-key"
 REPLAYED: Final = "idempotent-replayed"
 OPERATOR: Final = "operator"  # whose keys these are, where no business asks
 _FORM: Final = re.compile(r"^[\x21-\x7e]{1,255}$")
-_KEPT_HEADERS: Final = ("content-type", "location", "etag")
+_KEPT_HEADERS: Final = ("content-type", "location", "etag", "retry-after")
 
 PARAMETER: Final[dict[str, Any]] = {
     "name": "Idempotency-Key",
@@ -73,7 +73,7 @@ async def _carried_out(request: Request, parts: Parts, handler: Handler, held: C
             await idempotency.give_up(parts.database, held)
         raise
     except BaseException:
-        await asyncio.shield(idempotency.give_up(parts.database, held))
+        await idempotency.give_up(parts.database, held)
         raise
     await _keep(parts, held, response)
     return response
@@ -86,12 +86,14 @@ async def _keep(parts: Parts, held: Claim, response: Response) -> None:
 
 
 async def _digest(request: Request) -> str:
-    """Of what was asked: method, address and body. A form's boundary is new each time it is sent,
-    so of a form its parts count.
+    """Of what was asked: method, address, body, and what whoever asks may do, since a new key of an
+    API is no more than that. A form's boundary is new each time it is sent: of it the parts count.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     digest = hashlib.sha256()
-    for part in (request.method, request.url.path, request.url.query, kind):
+    caller = getattr(request.state, "caller", None)
+    scopes = ",".join(sorted(caller.scopes)) if caller else ""
+    for part in (request.method, request.url.path, request.url.query, kind, scopes):
         digest.update(part.encode() + b"\0")
     if kind == "multipart/form-data":
         await _digest_form(request, digest)

@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from trunkline_api.store.contacts import COLUMNS, Contact
+from trunkline_api.store.feeds import is_everybody
 from trunkline_api.store.rows import first, only
 
 _LOCK: Final = text(
@@ -29,9 +30,9 @@ RETURNING {COLUMNS}
 """  # noqa: S608
 )
 _ALONE: Final = text("SELECT pg_advisory_xact_lock(hashtextextended(:business_id, 160))")
-# A run's people are those of its list and of what was added to it; everybody's, as `feeds` has it.
+# A run's people are those of its list and of what was added to it, or everybody.
 _RUN_WITH: Final = text(
-    """
+    f"""
 SELECT run.id
   FROM contacts
   JOIN runs AS run ON run.business_id = contacts.business_id
@@ -47,11 +48,9 @@ SELECT run.id
                          WHERE addition.business_id = :business_id
                            AND addition.run_id = run.id)))
         OR run.list_id IS NULL
-           AND (contacts.created_at < feed.created_at - interval '1 hour'
-                OR contacts.added_by IS NULL AND contacts.created_at <= feed.created_at
-                OR pg_visible_in_snapshot(contacts.added_by, feed.snapshot)))
+           AND {is_everybody("feed.created_at", "feed.snapshot")})
  LIMIT 1
-"""
+"""  # noqa: S608
 )
 _LEAVE: Final = text(
     "DELETE FROM audience_members WHERE business_id = :business_id AND contact_id = :contact_id"

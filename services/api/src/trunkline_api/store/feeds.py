@@ -74,6 +74,19 @@ SELECT position, {_MEMBER}
  ORDER BY position LIMIT :limit
 """  # noqa: S608
 )
+
+
+def is_everybody(started_at: str, snapshot: str) -> str:
+    """SQL: whether a contact is one of all, for a start at this time that saw this much."""
+    return f"""
+    (contacts.created_at < {started_at} - interval '1 hour'
+     OR contacts.added_by IS NULL AND contacts.created_at <= {started_at}
+     OR pg_visible_in_snapshot(contacts.added_by, {snapshot}))
+    """
+
+
+_STARTED_AT: Final = "CAST(:started_at AS timestamptz)"
+_SNAPSHOT: Final = "(SELECT snapshot FROM audience_feeds WHERE run_id = :run_id)"
 # "All" are those whose transaction had committed when the run was started. INVARIANT: the set does
 # not change while it is fed, so that the mark behind the last id skips nobody: an import that was
 # under way at the start is left out whole, however low its ids are. No transaction lives for an
@@ -83,10 +96,7 @@ _OF_BUSINESS: Final = text(
 SELECT 0 AS position, {_MEMBER}
   FROM contacts
  WHERE business_id = :business_id AND id > :after
-   AND (created_at < CAST(:started_at AS timestamptz) - interval '1 hour'
-        OR added_by IS NULL AND created_at <= :started_at
-        OR pg_visible_in_snapshot(added_by, (SELECT snapshot FROM audience_feeds
-                                              WHERE run_id = :run_id)))
+   AND {is_everybody(_STARTED_AT, _SNAPSHOT)}
  ORDER BY id LIMIT :limit
 """  # noqa: S608
 )

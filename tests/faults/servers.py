@@ -12,12 +12,16 @@ from typing import Final
 from tests.faults.scene import BRIEF, Nemesis, Scene
 
 from trunkline_common.broker.connect import open_channel, open_connection
-from trunkline_common.topology import QUEUES
+from trunkline_common.topology import QUEUES, layout
 from trunkline_dev.servers.processes import wait_until
 from trunkline_dev.stack.outage import broker_outage, database_outage, rabbitmqctl
 from trunkline_dev.stack.preparation import prepare_broker
 
 WITHIN: Final = 10.0
+# Asked for its state, a worker answers when it has begun.
+_FORWARDING: Final = (
+    "length([sys:get_state(P) || {_, P, _, _} <- supervisor:which_children(rabbit_fifo_dlx_sup)])."
+)
 _OURS: Final = "application_name LIKE 'trunkline_%' AND datname = current_database()"
 
 
@@ -101,10 +105,27 @@ def delete_queues(scene: Scene) -> str:
     nothing of ours would say it again. That is outside of what is promised.
     """
     lane = scene.dice.choice(QUEUES)
+    assert wait_until(lambda: _all_forward(scene), within=WITHIN), "queues have no forwarders"
     deleted = asyncio.run(_delete_empty(scene.theatre.stack.layout.broker_url, lane.retry_queues))
     scene.pause(BRIEF)
     prepare_broker(scene.theatre.stack.layout)
     return f"{deleted} where {lane.name} tries again"
+
+
+def _all_forward(scene: Scene) -> bool:
+    """Whether each queue that passes on what is due has its worker, which the broker starts late.
+
+    A queue that is deleted before its worker has begun takes the supervisor of them all down until
+    the node starts again, and no queue can be declared (rabbitmq-server #16652): the broker's own.
+    """
+    wanted = [
+        queue
+        for queue in layout(QUEUES).queues
+        if queue.arguments.get("x-dead-letter-strategy") == "at-least-once"
+    ]
+    with suppress(Exception):
+        return rabbitmqctl(scene.folder, "eval", _FORWARDING).strip() == str(len(wanted))
+    return False
 
 
 async def _delete_empty(url: str, names: Iterable[str]) -> int:

@@ -101,6 +101,7 @@ class Theatre:
     def strike(self, report: Report) -> list[Campaign]:
         """Small campaigns, until all of the report's strikes have met somebody; which ones."""
         strikes, campaigns = report.strikes, list[Campaign]()
+        self._forgive_less()
         self.laboratory.arm(strikes)
         try:
             for _ in range(ROUNDS):
@@ -136,6 +137,13 @@ class Theatre:
         if problems:
             self.forgiven = self.records.left_over() | self.records.queued()
 
+    def _forgive_less(self) -> None:
+        """What was on its way when it was forgiven and has come since would hide as much again."""
+        if self.forgiven:
+            wait_until(self.is_drained, within=END_SECONDS)
+            now = self.records.left_over() | self.records.queued()
+            self.forgiven = still(self.forgiven, now)
+
     def _await_end(self, campaigns: Sequence[Campaign], strikes: Sequence[Strike]) -> None:
         """Wait until the runs are over, or all is struck: the rest is waited for elsewhere."""
         wait_until(
@@ -168,6 +176,11 @@ class Theatre:
 
         wait_until(quiet, within=within)
         return [f"stuck: {name}: {count}" for name, count in seen.items()]
+
+
+def still(forgiven: Mapping[str, int], now: Mapping[str, int]) -> dict[str, int]:
+    """Of what was forgiven, what is there yet."""
+    return {name: min(n, now[name]) for name, n in forgiven.items() if name in now}
 
 
 def struck(cells: Sequence[Cell], dice: random.Random) -> list[Strike]:

@@ -29,6 +29,19 @@ class Plant:
     said: str
 
 
+_ACKNOWLEDGED: Final = """\
+    async with broker_call():
+        await max(taken, key=tag_of).settle_up_to()
+"""
+_EFFECT: Final = """\
+    if not await self._applied(batch):
+        return  # stopping while the database is away: the broker delivers them again
+    failpoint("consumer.applied")
+    fates = [(delivery, self._fate(delivery)) for delivery in batch]
+    await self._park([(d, s) for d, s in fates if not isinstance(s, Done)])
+    # INVARIANT: acknowledged last. Batches are taken in order of delivery, so the last tag
+    # covers this batch and what is settled already, and nothing else.
+"""
 PLANTS: Final = (
     Plant(
         "an inbox that lets everything in",
@@ -58,8 +71,8 @@ PLANTS: Final = (
         Swap(
             consumer,
             "Consumer._work",
-            '    failpoint("consumer.taken")\n',
-            '    failpoint("consumer.taken")\n    await max(taken, key=tag_of).settle_up_to()\n',
+            _EFFECT + _ACKNOWLEDGED,
+            _ACKNOWLEDGED + _EFFECT,
         ),
         games.killed_at_work,
         "lost: ",

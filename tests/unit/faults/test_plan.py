@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from tests.faults.matrix import still
 from tests.faults.plan import Settings, every_cell, planned
 from tests.faults.points import ELSEWHERE, POINTS
 
@@ -52,3 +53,12 @@ def test_what_ci_plays_is_little_and_drawn_by_the_seed() -> None:
     assert len(first.waves) == 2
     assert first == again
     assert first.waves != other.waves
+
+
+def test_what_has_come_since_is_forgiven_no_more() -> None:
+    forgiven = {"facts that one never had": 4, "slots": 2, "open claims": 1}
+
+    assert still(forgiven, {"facts that one never had": 1, "slots": 3, "open feeds": 1}) == {
+        "facts that one never had": 1,
+        "slots": 2,
+    }
